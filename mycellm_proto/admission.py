@@ -1,0 +1,63 @@
+"""What a REQUEST must prove before its owner sees it: SPEC.md sections "Inference exchange" and "Receipts"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from . import limits
+from .content import ChatRequest, decode_content
+from .economy import Evidence, Open, Quote, read_open, request_commitment
+from .errors import ErrorCode, RemoteProtocolError
+from .frames import Request
+from .hello import Capability, Session
+from .signed import Signed
+from .ticks import Meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A verified request: what is asked, what authorises it, and a meter that holds the prepaid ticks."""
+
+    request: ChatRequest
+    open: Open
+    quote: Quote
+    evidence: Evidence
+    meter: Meter
+
+
+def admit(
+    frame: Request, *, session: Session, provider: bytes, offered: Mapping[bytes, tuple[Quote, Signed]], now: float
+) -> Admitted:
+    """Verify ``frame`` from the peer of ``session`` to this ``provider``, against the quotes ``offered`` to that peer.
+
+    ``now`` is in seconds since 1970. Raises `RemoteProtocolError`: the request is refused with its code.
+    """
+    if not session.pinned:
+        raise _refusal("the peer did not pin this node", ErrorCode.UNPINNED, "HSK-015")
+    if Capability.CHAT not in session.capabilities:
+        raise _refusal("capability not negotiated", ErrorCode.UNSUPPORTED, "VER-004")
+    content = decode_content(frame.content)
+    opened = read_open(frame.open, consumer=session.peer, provider=provider)
+    quote, signed_quote = _quoted(opened, offered, now)
+    if (opened.network, content.model) != (quote.network, quote.model):
+        raise _refusal("open or content is not of the quote", ErrorCode.BAD_OPEN, "RCP-011")
+    if request_commitment(frame.salt, frame.content) != opened.request:
+        raise _refusal("commitment is not of this content", ErrorCode.BAD_OPEN, "RCP-012")
+    meter = Meter(opened.anchor, quote.most_ticks(opened.ceiling))
+    meter.release(quote.prepaid_ticks, frame.prepaid)
+    evidence = Evidence(quote=signed_quote, open=frame.open, ticks=meter.ticks, link=meter.link)
+    return Admitted(request=content, open=opened, quote=quote, evidence=evidence, meter=meter)
+
+
+def _quoted(opened: Open, offered: Mapping[bytes, tuple[Quote, Signed]], now: float) -> tuple[Quote, Signed]:
+    if opened.quote not in offered:
+        raise _refusal("quote was not offered here, or long ago", ErrorCode.UNKNOWN_QUOTE, "RCP-004")
+    quote, signed = offered[opened.quote]
+    if now >= quote.expires + limits.CLOCK_SKEW:
+        raise _refusal("quote has expired", ErrorCode.QUOTE_EXPIRED, "RCP-005")
+    return quote, signed
+
+
+def _refusal(message: str, code: ErrorCode, requirement: str) -> RemoteProtocolError:
+    return RemoteProtocolError(message, code=code, requirement=requirement)

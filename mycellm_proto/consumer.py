@@ -1,0 +1,297 @@
+"""The consumer's side of one exchange: SPEC.md sections "Inference exchange" and "Receipts".
+
+It counts what is delivered, releases ticks for it, and countersigns nothing that it cannot derive itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from . import codec, limits
+from .content import ChatRequest, FinishReason, encode_content
+from .economy import (
+    Close,
+    Evidence,
+    Open,
+    Quote,
+    countersign,
+    read_close,
+    request_commitment,
+    response_commitment,
+    sign,
+)
+from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
+from .events import Accepted, ChunkReceived, Ended, Event, Failed
+from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, Tick
+from .keys import SigningKey
+from .signed import Context, Signed
+from .states import Direction, Role, State, step
+from .ticks import Chain, ticks_for
+
+_ROLE = Role.CONSUMER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """All that a consumer needs to ask for one answer. ``content`` are the bytes that ``open`` commits to."""
+
+    request: ChatRequest
+    content: bytes
+    salt: bytes
+    quote: Quote
+    signed_quote: Signed
+    open: Open
+    signed_open: Signed
+    chain: Chain
+
+    @property
+    def evidence(self) -> Evidence:
+        """What sending this order gives away: the prepaid ticks."""
+        ticks = self.quote.prepaid_ticks
+        return Evidence(quote=self.signed_quote, open=self.signed_open, ticks=ticks, link=self.chain.link(ticks))
+
+
+def place_order(
+    key: SigningKey,
+    request: ChatRequest,
+    *,
+    quote: Quote,
+    signed_quote: Signed,
+    sequence: int,
+    previous: bytes | None,
+    ceiling: int,
+    salt: bytes,
+    chain_seed: bytes,
+    reserved: Mapping[int, codec.Value] | None = None,
+) -> Order:
+    """Authorise one request. ``sequence`` must be durably taken before this call (RCP-003).
+
+    ``ceiling`` is in micro-credits; ``salt`` and ``chain_seed`` are 32 fresh random bytes each; ``reserved`` are
+    GREASE keys for the content. Raises `LocalProtocolError` where the ceiling does not cover the prepaid ticks.
+    """
+    length = quote.most_ticks(ceiling)
+    if length < quote.prepaid_ticks:
+        message = f"a ceiling of {ceiling} micro-credits is below the {quote.prepaid_ticks} prepaid ticks"
+        raise LocalProtocolError(message, code=ErrorCode.CEILING_TOO_LOW, requirement="RCP-013")
+    content = encode_content(request, reserved)
+    chain = Chain(chain_seed, length)
+    opened = Open(
+        network=quote.network,
+        consumer=key.public,
+        provider=quote.provider,
+        sequence=sequence,
+        previous=previous,
+        quote=signed_quote.digest(Context.QUOTE),
+        request=request_commitment(salt, content),
+        ceiling=ceiling,
+        anchor=chain.anchor,
+    )
+    return Order(
+        request=request,
+        content=content,
+        salt=salt,
+        quote=quote,
+        signed_quote=signed_quote,
+        open=opened,
+        signed_open=sign(key, opened),
+        chain=chain,
+    )
+
+
+class ConsumerExchange:
+    """One request stream, seen from the node that asked. Every method returns the frames to send."""
+
+    def __init__(self, stream_id: int, order: Order, key: SigningKey, now: float) -> None:
+        self.stream_id = stream_id
+        self._key = key
+        self.events: list[Event] = []
+        self.state = State.REQUESTED
+        self._order = order
+        self._open_hash = order.signed_open.digest(Context.OPEN)
+        self._input = 0
+        self._tokens = 0
+        self._chunks = 0
+        self._texts: list[str] = []
+        self._received = 0
+        self._consumed = 0
+        self._credit = limits.INITIAL_CREDIT
+        self._ticks = order.quote.prepaid_ticks
+        self._wanted: tuple[int, int] | None = None  # chunks and tokens at the moment of CANCEL
+        self._close: Signed | None = None
+        self._countersignature: bytes | None = None
+        self._expiry = now + order.request.deadline_ms / 1000 + limits.DEADLINE_GRACE
+        self._heard = now
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` is due, in seconds; None while nothing is waited for."""
+        if self.state in (State.ENDED, State.DONE):
+            return None
+        if self.state is State.CANCELLED:
+            return self._expiry
+        starved = self._credit - self._received < limits.MIN_CREDIT_STEP  # the owner does not read: not silence
+        return self._expiry if starved else min(self._expiry, self._heard + limits.SILENCE_TIMEOUT)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What this side can prove now."""
+        order = self._order
+        link = order.chain.link(self._ticks)
+        return Evidence(
+            quote=order.signed_quote,
+            open=order.signed_open,
+            ticks=self._ticks,
+            link=link,
+            close=self._close,
+            countersignature=self._countersignature,
+        )
+
+    def receive(self, frame: Frame, size: int, now: float) -> list[Frame]:
+        """Take one frame of ``size`` bytes. Raises `RemoteProtocolError`, fatal to the connection."""
+        self._heard = now
+        before = self.state
+        self.state = step(_ROLE, before, Direction.RECEIVE, TYPES[type(frame)], RemoteProtocolError)
+        match frame:
+            case Accept():
+                return self._accepted(frame)
+            case Chunk():
+                return self._chunk(frame, size)
+            case End():
+                return self._end(frame)
+            case Error():
+                self._fail(frame, refused=before is State.REQUESTED)
+        return []
+
+    def _accepted(self, frame: Accept) -> list[Frame]:
+        self._input = frame.input_tokens
+        if self._wanted is not None:
+            return []
+        # RCP-014: a prompt that costs more than the ceiling is not agreed to; the prepaid ticks are lost at most.
+        if self._order.quote.owed(self._input, 0) > self._order.open.ceiling:
+            return self._give_up(ErrorCode.OVERRUN)
+        self.events.append(Accepted(stream_id=self.stream_id, input_tokens=self._input))
+        return self._pay()
+
+    def _chunk(self, frame: Chunk, size: int) -> list[Frame]:
+        self._received += size
+        if self._received > self._credit:
+            message = f"{self._received} bytes of chunks with credit for {self._credit}"
+            raise RemoteProtocolError(message, code=ErrorCode.FLOW_CONTROL, requirement="FLW-003")
+        self._chunks += 1
+        self._tokens += frame.tokens
+        self._texts.append(frame.text)
+        # RCP-015: more than was asked for, or than the ceiling pays, is an overrun, whatever the bill will say.
+        if self._tokens > self._order.request.max_tokens or self._owed() > self._order.open.ceiling:
+            return self._give_up(ErrorCode.OVERRUN)
+        if self._wanted is not None:
+            return []
+        self.events.append(ChunkReceived(stream_id=self.stream_id, text=frame.text, tokens=frame.tokens, size=size))
+        return self._pay()
+
+    def _owed(self) -> int:
+        return self._order.quote.owed(self._input, self._tokens)
+
+    def _pay(self) -> list[Frame]:
+        """RCP-018: release the tick that covers what is owed."""
+        k = min(ticks_for(self._owed(), self._order.quote.tick_value), self._order.chain.length)
+        if k <= self._ticks:
+            return []
+        self._ticks = k
+        return [self._send(Tick(k=k, link=self._order.chain.link(k)))]
+
+    def consumed(self, size: int) -> list[Frame]:
+        """The owner has taken ``size`` bytes of chunks: give credit once half of the window is used up."""
+        self._consumed += size
+        limit = self._consumed + limits.INITIAL_CREDIT
+        if self.state is not State.STREAMING or limit - self._credit < limits.INITIAL_CREDIT // 2:
+            return []
+        self._credit = limit
+        return [self._send(Credit(limit=limit))]
+
+    def cancel(self, now: float) -> list[Frame]:
+        """Want no more. Nothing to send where the exchange is over already."""
+        if self.state not in (State.REQUESTED, State.STREAMING):
+            return []
+        self._wanted = (self._chunks, self._tokens)
+        self._expiry = now + limits.CLOSING_TIMEOUT
+        link = self._order.chain.link(self._ticks)
+        return [self._send(Cancel(chunks=self._chunks, k=self._ticks, link=link))]
+
+    def _end(self, frame: End) -> list[Frame]:
+        """RCP-026 to RCP-028: agree to nothing but what this side counted itself."""
+        try:
+            close = read_close(frame.close, provider=self._order.quote.provider)
+            self._check(close, frame.salt)
+        except ProtocolError:
+            return self._give_up(ErrorCode.BAD_CLOSE)
+        self._close = frame.close
+        self._countersignature = countersign(self._key, frame.close)
+        self.events.append(Ended(stream_id=self.stream_id, close=close, evidence=self.evidence))
+        return []
+
+    def _check(self, close: Close, salt: bytes) -> None:
+        order = self._order
+        cancelled = close.finish is FinishReason.CANCELLED
+        if cancelled and self._wanted is None:
+            raise _bad_close("cancelled by nobody")
+        chunks, tokens = self._wanted if cancelled and self._wanted else (self._chunks, self._tokens)
+        expected = Close(
+            open=self._open_hash,
+            request=order.open.request,
+            response=response_commitment(salt, "".join(self._texts[:chunks]), close.finish, tokens),
+            model_digest=order.quote.model_digest,
+            # Before ACCEPT only the provider has counted; the ticks that were released bound what that can cost.
+            input_tokens=close.input_tokens if cancelled and not self._input else self._input,
+            output_tokens=tokens,
+            total=order.quote.total(close.finish, close.input_tokens, tokens, self._ticks),
+            finish=close.finish,
+        )
+        if close != expected or close.total > order.open.ceiling:
+            raise _bad_close("not what was delivered")
+
+    def countersign(self) -> list[Frame]:
+        """Agree to the close. Nothing to send where there is none, or the provider is gone."""
+        if self.state is not State.ENDED or self._countersignature is None:
+            return []
+        return [self._send(Countersign(signature=self._countersignature))]
+
+    def _fail(self, frame: Error, *, refused: bool = False) -> None:
+        self.events.append(
+            Failed(
+                stream_id=self.stream_id,
+                code=frame.code,
+                owed=0 if refused else self._ticks * self._order.quote.tick_value,
+                evidence=self.evidence,
+                retry_after_ms=frame.retry_after_ms,
+                limit=frame.limit,
+                actual=frame.actual,
+            )
+        )
+
+    def _give_up(self, code: ErrorCode) -> list[Frame]:
+        """Tell the provider why, and the owner what is owed."""
+        frame = Error(code=code)
+        self._fail(frame)
+        return [self._send(frame)]
+
+    def _send(self, frame: Frame) -> Frame:
+        self.state = step(_ROLE, self.state, Direction.SEND, TYPES[type(frame)], LocalProtocolError)
+        return frame
+
+    def lost(self, code: int) -> None:
+        """The stream or the connection is gone: what was released is owed, and no more (RCP-032)."""
+        if self.state is not State.DONE:
+            if self.state is not State.ENDED:
+                self._fail(Error(code=code))
+            self.state = State.DONE
+
+    def expire(self, now: float) -> list[Frame]:
+        """A wait is over: cancel first, and give up when END does not follow either."""
+        if self.state is State.CANCELLED:
+            return self._give_up(ErrorCode.TIMEOUT)
+        return self.cancel(now)
+
+
+def _bad_close(message: str) -> RemoteProtocolError:
+    return RemoteProtocolError(message, code=ErrorCode.BAD_CLOSE, requirement="RCP-028")

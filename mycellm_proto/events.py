@@ -1,0 +1,149 @@
+"""What a `Connection` tells its owner (events) and wants its transport to do (actions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .admission import Admitted
+from .economy import Close, Evidence, Quote
+from .errors import ProtocolError
+from .hello import Session
+from .signed import Signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStream:
+    """Write ``data`` to the stream, then its end if ``fin``."""
+
+    stream_id: int
+    data: bytes
+    fin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseConnection:
+    """Close the whole connection with an application error code."""
+
+    code: int
+
+
+Action = WriteStream | CloseConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated:
+    """Both sides are proved."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsChanged:
+    """The peer's verified quotes, each with the hash that an open names it by."""
+
+    quotes: tuple[tuple[Quote, Signed], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReceived:
+    """A verified request waits for `accept` or `refuse`."""
+
+    stream_id: int
+    admitted: Admitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused:
+    """A request was refused before it reached the owner; ``error`` says why, for the local log."""
+
+    stream_id: int
+    error: ProtocolError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unblocked:
+    """A tick or credit came: the provider may be able to send more."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelReceived:
+    """The consumer wants no more: stop the work, then `end` with CANCELLED."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The provider's exchange is over. ``evidence`` has a countersignature, or the claim that is left without one."""
+
+    stream_id: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider will answer and bills this prompt."""
+
+    stream_id: int
+    input_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkReceived:
+    """Text of the answer. Give its ``size`` in bytes back with `consumed`."""
+
+    stream_id: int
+    text: str
+    tokens: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The answer is whole and its close is right: store ``evidence``, then `countersign`."""
+
+    stream_id: int
+    close: Close
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The consumer's exchange ended without a close.
+
+    ``owed`` is what the provider may claim with the released ticks of ``evidence`` (micro-credits): nothing where it
+    refused the request.
+    """
+
+    stream_id: int
+    code: int
+    owed: int
+    evidence: Evidence
+    retry_after_ms: int | None = None
+    limit: int | None = None
+    actual: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFailed:
+    """The peer broke the protocol, or a wait passed its deadline. Every exchange is over."""
+
+    error: ProtocolError
+
+
+Event = (
+    Authenticated
+    | ModelsChanged
+    | RequestReceived
+    | RequestRefused
+    | Unblocked
+    | CancelReceived
+    | Settled
+    | Accepted
+    | ChunkReceived
+    | Ended
+    | Failed
+    | ConnectionFailed
+)

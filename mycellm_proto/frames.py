@@ -1,0 +1,231 @@
+"""Frames: SPEC.md section "Frames". One frozen dataclass, one shape and one limit each, in one table.
+
+`decode_frame` gives the dataclass of a registered type and `UnknownFrame` for any other; `encode` is its inverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from . import codec, limits
+from .economy import SALT_SIZE
+from .fields import Field, Kind, Shape, array, blob, integer, octets, text
+from .framing import RawFrame, encode_frame
+from .keys import SIGNATURE_SIZE
+from .signed import HASH_SIZE, Signed
+
+
+class FrameType(IntEnum):
+    """Registered frame types (registry: spec/registries/frames.toml)."""
+
+    HELLO = 0
+    MODELS = 2
+    ERROR = 4
+    REQUEST = 6
+    ACCEPT = 8
+    CHUNK = 10
+    TICK = 12
+    CREDIT = 14
+    CANCEL = 16
+    END = 18
+    COUNTERSIGN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelloFrame:
+    """The first frame of a control stream: a signed HELLO."""
+
+    hello: Signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """The signed quotes of every model that the sender offers the receiver now; replaces the list before."""
+
+    quotes: tuple[Signed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """A request is refused or given up. Counts are in the unit of the code; ``retry_after_ms`` in milliseconds."""
+
+    code: int
+    retry_after_ms: int | None = None
+    limit: int | None = None
+    actual: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked, the salt of its commitment, the authorisation, and the link that prepays."""
+
+    content: bytes
+    salt: bytes
+    open: Signed
+    prepaid: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """The provider will answer, and bills ``input_tokens`` for the prompt."""
+
+    input_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Text of the next ``tokens`` of the answer. An empty one without tokens is a heartbeat."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The link that pays for ``k`` ticks in all."""
+
+    k: int
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """The consumer takes CHUNK frames up to ``limit`` bytes in all."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """The consumer wants no more than the first ``chunks`` CHUNK frames, and pays for them with ``k`` ticks in all."""
+
+    chunks: int
+    k: int
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The answer is whole: the salt of its commitment and the signed close."""
+
+    salt: bytes
+    close: Signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countersign:
+    """The consumer agrees to the close."""
+
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownFrame:
+    """A frame of a type that this version does not know, as it came."""
+
+    type: int
+    body: bytes
+
+
+Frame = (
+    HelloFrame | Models | Error | Request | Accept | Chunk | Tick | Credit | Cancel | End | Countersign | UnknownFrame
+)
+
+_SIGNED = Kind(Signed.from_value, Signed.to_value)
+_TICKS = integer(limits.MAX_TICKS)
+_LINK = octets(HASH_SIZE)
+
+# One row a frame: its type, its dataclass, its largest body in bytes, its shape.
+_ROWS: tuple[tuple[FrameType, type[Any], int, Shape], ...] = (
+    (
+        FrameType.MODELS,
+        Models,
+        limits.MAX_MODELS,
+        Shape("models", Field(0, "quotes", array(_SIGNED, limits.MAX_QUOTES))),
+    ),
+    (
+        FrameType.ERROR,
+        Error,
+        limits.MAX_SMALL,
+        Shape(
+            "error",
+            Field(0, "code", integer(0xFFFF)),
+            Field(1, "retry_after_ms", integer(limits.MAX_DEADLINE_MS), optional=True),
+            Field(2, "limit", integer(limits.MAX_AMOUNT), optional=True),
+            Field(3, "actual", integer(limits.MAX_AMOUNT), optional=True),
+        ),
+    ),
+    (
+        FrameType.REQUEST,
+        Request,
+        limits.MAX_REQUEST,
+        Shape(
+            "request",
+            Field(0, "content", blob(limits.MAX_REQUEST)),
+            Field(1, "salt", octets(SALT_SIZE)),
+            Field(2, "open", _SIGNED),
+            Field(3, "prepaid", _LINK),
+        ),
+    ),
+    (
+        FrameType.ACCEPT,
+        Accept,
+        limits.MAX_SMALL,
+        Shape("accept", Field(0, "input_tokens", integer(limits.MAX_TOKENS))),
+    ),
+    (
+        FrameType.CHUNK,
+        Chunk,
+        limits.MAX_CHUNK,
+        Shape("chunk", Field(0, "text", text(limits.MAX_CHUNK)), Field(1, "tokens", integer(limits.MAX_TOKENS))),
+    ),
+    (FrameType.TICK, Tick, limits.MAX_SMALL, Shape("tick", Field(0, "k", _TICKS), Field(1, "link", _LINK))),
+    (FrameType.CREDIT, Credit, limits.MAX_SMALL, Shape("credit", Field(0, "limit", integer(limits.MAX_AMOUNT)))),
+    (
+        FrameType.CANCEL,
+        Cancel,
+        limits.MAX_SMALL,
+        Shape("cancel", Field(0, "chunks", integer(limits.MAX_AMOUNT)), Field(1, "k", _TICKS), Field(2, "link", _LINK)),
+    ),
+    (
+        FrameType.END,
+        End,
+        limits.MAX_END,
+        Shape("end", Field(0, "salt", octets(SALT_SIZE)), Field(1, "close", _SIGNED)),
+    ),
+    (
+        FrameType.COUNTERSIGN,
+        Countersign,
+        limits.MAX_SMALL,
+        Shape("countersign", Field(0, "signature", octets(SIGNATURE_SIZE))),
+    ),
+)
+LIMITS: Mapping[int, int] = {FrameType.HELLO: limits.MAX_HELLO, **{kind: limit for kind, _, limit, _ in _ROWS}}
+_BY_TYPE = {int(kind): (make, shape) for kind, make, _, shape in _ROWS}
+_BY_CLASS = {make: (kind, shape) for kind, make, _, shape in _ROWS}
+TYPES: Mapping[type[Any], FrameType] = {HelloFrame: FrameType.HELLO} | {make: kind for kind, make, _, _ in _ROWS}
+
+
+def decode_frame(raw: RawFrame) -> Frame:
+    """The frame in ``raw``. Raises `RemoteProtocolError` for a body that its type does not allow."""
+    if raw.type == FrameType.HELLO:
+        return HelloFrame(hello=Signed.from_value(codec.decode(raw.body)))
+    row = _BY_TYPE.get(raw.type)
+    if row is None:
+        return UnknownFrame(type=raw.type, body=raw.body)
+    make, shape = row
+    frame: Frame = make(**shape.read(codec.decode(raw.body)))
+    return frame
+
+
+def encode(frame: Frame, extra: Mapping[int, codec.Value] | None = None) -> bytes:
+    """The bytes of ``frame`` on the wire. ``extra`` are reserved keys for an unsigned body (EXT-005)."""
+    if isinstance(frame, UnknownFrame):
+        return encode_frame(frame.type, frame.body)
+    if isinstance(frame, HelloFrame):
+        return encode_frame(FrameType.HELLO, codec.encode(frame.hello.to_value()))
+    kind, shape = _BY_CLASS[type(frame)]
+    return encode_frame(kind, codec.encode(shape.write(frame, extra)))

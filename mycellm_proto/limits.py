@@ -1,0 +1,73 @@
+"""Every bound of the wire, with its reason: SPEC.md section "Limits" (registry: spec/registries/limits.toml)."""
+
+from __future__ import annotations
+
+MAX_REQUEST = 1 << 20
+"""Bytes of a REQUEST body: about 250,000 tokens of text, more than any context this version serves."""
+MAX_HELLO = 1024
+"""Bytes of a HELLO body: within one datagram, since a peer is not authenticated yet."""
+MAX_MODELS = 1 << 16
+"""Bytes of a MODELS body: 64 quotes of under 512 bytes, and room for extensions."""
+MAX_CHUNK = 1 << 14
+"""Bytes of a CHUNK body: a quarter of the initial credit, so that credit never strands a frame."""
+MAX_END = 4096
+"""Bytes of an END body: one signed close, and room for extensions."""
+MAX_SMALL = 1024
+"""Bytes of any other frame's body, known or not."""
+
+MAX_QUOTES = 64
+"""Quotes in a MODELS frame: the models of one node."""
+MAX_MODEL_ID = 128
+"""Bytes of a model id."""
+MAX_MESSAGES = 1024
+"""Messages of a conversation."""
+MAX_STOP_SEQUENCES = 4
+MAX_STOP_SEQUENCE = 256
+"""Stop sequences, and bytes of each: what the common HTTP APIs allow."""
+MAX_DEADLINE_MS = 3_600_000
+"""Milliseconds that a request may ask for: an hour."""
+
+MAX_TOKENS = 1 << 22
+MAX_PRICE = 1_000_000_000
+"""Tokens of a request or an answer, and micro-credits per token: both products of a price and a count, and their sum,
+stay below 2**53, exact in every language."""
+MAX_AMOUNT = (1 << 53) - 1
+"""Micro-credits in any amount."""
+MAX_TICKS = 65_536
+"""Ticks of an open: bounds the hash chain to 2 MiB and a claim's check to a few milliseconds."""
+
+INITIAL_CREDIT = 1 << 16
+"""Bytes of CHUNK frames that a provider may send before any CREDIT."""
+MAX_CREDIT = 1 << 20
+"""Bytes of CHUNK frames that a consumer may let be outstanding."""
+MIN_CREDIT_STEP = 4096
+"""Bytes by which a CREDIT raises the limit at least: bounds how many there can be."""
+MAX_STREAMS = 64
+"""Requests that one peer may have open at once."""
+MAX_BUFFERED = 4 << 20
+"""Bytes of unfinished frames that one peer may leave here, all streams together."""
+MAX_DISCARDED = 1 << 20
+"""Bytes for streams that are over which a peer may send between two requests: what was on its way, and no flood."""
+CONTROL_BURST = 32
+"""Frames after HELLO on a control stream that may come at once."""
+CONTROL_RATE = 1.0
+"""Frames per second on a control stream after the burst."""
+MAX_IGNORED = 64
+"""Frames of unknown odd type on one request stream."""
+
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds from the channel binding to the peer's HELLO."""
+REQUEST_TIMEOUT = 30.0
+"""Seconds from the first byte of a request stream to its whole REQUEST."""
+SILENCE_TIMEOUT = 60.0
+"""Seconds without a frame after which a consumer gives a provider up, while credit is left."""
+HEARTBEAT = 20.0
+"""Seconds after which a provider that has nothing to say sends an empty CHUNK: a third of SILENCE_TIMEOUT."""
+PAYMENT_TIMEOUT = 30.0
+"""Seconds that a provider waits for a tick or for credit."""
+CLOSING_TIMEOUT = 10.0
+"""Seconds that a provider waits for the countersignature, and a consumer for END after CANCEL."""
+DEADLINE_GRACE = 5.0
+"""Seconds beyond a request's deadline after which its consumer cancels: the provider should have ended it."""
+CLOCK_SKEW = 120.0
+"""Seconds past a quote's expiry at which a provider still takes it: clocks of hosts that run NTP badly."""

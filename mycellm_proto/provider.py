@@ -1,0 +1,224 @@
+"""The provider's side of one exchange: SPEC.md sections "Inference exchange" and "Receipts".
+
+It never delivers past the ceiling, the payment window or the consumer's credit, and bills what it delivered.
+"""
+
+from __future__ import annotations
+
+from . import limits
+from .admission import Admitted
+from .content import FinishReason
+from .economy import Close, Evidence, check_countersignature, response_commitment, sign
+from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
+from .events import CancelReceived, Event, Settled, Unblocked
+from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, FrameType, Tick, encode
+from .keys import SigningKey
+from .signed import Context, Signed
+from .states import Direction, Role, State, step
+
+_ROLE = Role.PROVIDER
+
+
+class ProviderExchange:
+    """One request stream, seen from the node that answers. Every method returns the frames to send."""
+
+    def __init__(self, stream_id: int, key: SigningKey, now: float) -> None:
+        self.stream_id = stream_id
+        self.events: list[Event] = []
+        self.state = State.IDLE
+        self.deadline: float | None = now + limits.REQUEST_TIMEOUT
+        self._key = key
+
+    def begin(self, admitted: Admitted) -> None:
+        """Take a verified REQUEST."""
+        self.state = step(_ROLE, self.state, Direction.RECEIVE, FrameType.REQUEST, RemoteProtocolError)
+        self.deadline = None  # the owner's own work, bounded by the request's deadline
+        self.request = admitted.request
+        self.open = admitted.open
+        self.quote = admitted.quote
+        self._evidence = admitted.evidence
+        self._meter = admitted.meter
+        self._input = 0
+        self._delivered: list[tuple[str, int]] = []  # text and tokens of each chunk
+        self._tokens = 0
+        self._sent = 0
+        self._credit = limits.INITIAL_CREDIT
+        self._wanted: int | None = None
+        self._close: Signed | None = None
+        self._countersignature: bytes | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What this side can prove now."""
+        return Evidence(
+            quote=self._evidence.quote,
+            open=self._evidence.open,
+            ticks=self._meter.ticks,
+            link=self._meter.link,
+            close=self._close,
+            countersignature=self._countersignature,
+        )
+
+    def receive(self, frame: Frame) -> list[Frame]:
+        """Take one frame after REQUEST. Raises `RemoteProtocolError`, fatal to the connection."""
+        state = self.state
+        self.state = step(_ROLE, state, Direction.RECEIVE, TYPES[type(frame)], RemoteProtocolError)
+        if state is State.ENDED and isinstance(frame, Tick | Credit | Cancel):
+            return []  # it crossed our END
+        match frame:
+            case Tick():
+                return self._paid(frame.k, frame.link)
+            case Credit():
+                self._credited(frame.limit)
+            case Cancel():
+                return self._cancelled(frame)
+            case Countersign():
+                return self._countersigned(frame)
+            case Error():
+                self._settle()
+        return []
+
+    def accept(self, input_tokens: int) -> list[Frame]:
+        """Promise an answer to a prompt of ``input_tokens``; refuse it where the ceiling does not pay for one token."""
+        needed = self.quote.owed(input_tokens, 1)
+        if needed > self.open.ceiling:  # RCP-013
+            return self.refuse(ErrorCode.CEILING_TOO_LOW, limit=self.open.ceiling, actual=needed)
+        self._input = input_tokens
+        return [self._send(Accept(input_tokens=input_tokens))]
+
+    def refuse(
+        self,
+        code: ErrorCode,
+        *,
+        retry_after_ms: int | None = None,
+        limit: int | None = None,
+        actual: int | None = None,
+    ) -> list[Frame]:
+        """Give the request up with an error. Before ACCEPT nothing is owed (RCP-031)."""
+        accepted = self.state in (State.STREAMING, State.CANCELLED)
+        frame = self._send(Error(code=code, retry_after_ms=retry_after_ms, limit=limit, actual=actual))
+        self.deadline = None
+        if accepted:
+            self._settle()
+        return [frame]
+
+    def affordable(self, tokens: int) -> bool:
+        """RCP-016: whether the ceiling pays for ``tokens`` more."""
+        owed = self.quote.owed(self._input, self._tokens + tokens)
+        return owed <= self.open.ceiling and self._tokens + tokens <= self.request.max_tokens
+
+    def ready(self, text: str, tokens: int, now: float) -> bool:
+        """Whether a chunk may go now: RCP-017 the payment window, FLW-002 the credit. False starts a deadline."""
+        owed = self.quote.owed(self._input, self._tokens + tokens)
+        paid = (self._meter.ticks + self.quote.window) * self.quote.tick_value
+        size = len(encode(Chunk(text=text, tokens=tokens)))
+        if owed <= paid and self._sent + size <= self._credit:
+            self.deadline = None
+            return True
+        if self.deadline is None:
+            self.deadline = now + limits.PAYMENT_TIMEOUT
+        return False
+
+    def chunk(self, text: str, tokens: int, now: float) -> list[Frame]:
+        """Deliver. Raises `LocalProtocolError` unless `affordable` and `ready`."""
+        if not (self.affordable(tokens) and self.ready(text, tokens, now)):
+            message = "chunk beyond the ceiling, the payment window or the credit"
+            raise LocalProtocolError(message, code=ErrorCode.OVERRUN, requirement="RCP-016")
+        frame = Chunk(text=text, tokens=tokens)
+        self._send(frame)
+        self._delivered.append((text, tokens))
+        self._tokens += tokens
+        self._sent += len(encode(frame))
+        return [frame]
+
+    def end(self, finish: FinishReason, salt: bytes, now: float) -> list[Frame]:
+        """Bill what was delivered: all of it, or what a CANCEL asked for. ``salt`` is 32 fresh random bytes."""
+        if self._wanted is not None:
+            finish = FinishReason.CANCELLED
+        delivered = self._delivered[: self._wanted]
+        tokens = sum(count for _, count in delivered)
+        close = Close(
+            open=self._evidence.open.digest(Context.OPEN),
+            request=self.open.request,
+            response=response_commitment(salt, "".join(text for text, _ in delivered), finish, tokens),
+            model_digest=self.quote.model_digest,
+            input_tokens=self._input,
+            output_tokens=tokens,
+            total=self.quote.total(finish, self._input, tokens, self._meter.ticks),
+            finish=finish,
+        )
+        signed = sign(self._key, close)
+        frames = [self._send(End(salt=salt, close=signed))]
+        self._close = signed
+        self.deadline = now + limits.CLOSING_TIMEOUT
+        return frames
+
+    def _paid(self, k: int, link: bytes) -> list[Frame]:
+        try:
+            if k <= self._meter.ticks:
+                raise RemoteProtocolError("tick does not advance", code=ErrorCode.BAD_TICK, requirement="RCP-019")
+            self._meter.release(k, link)
+        except RemoteProtocolError as error:
+            return self.refuse(error.code)
+        self._unblock()
+        return []
+
+    def _credited(self, limit: int) -> None:
+        # FLW-004, FLW-005: credit moves in steps, and never far ahead of what was sent.
+        if not self._credit + limits.MIN_CREDIT_STEP <= limit <= self._sent + limits.MAX_CREDIT:
+            message = f"credit of {limit} after {self._credit}, {self._sent} sent"
+            raise RemoteProtocolError(message, code=ErrorCode.FLOW_CONTROL, requirement="FLW-004")
+        self._credit = limit
+        self._unblock()
+
+    def _unblock(self) -> None:
+        self.deadline = None
+        self.events.append(Unblocked(stream_id=self.stream_id))
+
+    def _cancelled(self, frame: Cancel) -> list[Frame]:
+        # INF-016: nobody takes more chunks than were sent.
+        if frame.chunks > len(self._delivered):
+            message = f"{frame.chunks} chunks taken of {len(self._delivered)}"
+            raise RemoteProtocolError(message, code=ErrorCode.UNEXPECTED_FRAME, requirement="INF-016")
+        try:
+            self._meter.release(frame.k, frame.link)
+        except RemoteProtocolError as error:
+            return self.refuse(error.code)
+        self._wanted = frame.chunks
+        self.deadline = None
+        self.events.append(CancelReceived(stream_id=self.stream_id))
+        return []
+
+    def _countersigned(self, frame: Countersign) -> list[Frame]:
+        assert self._close is not None  # ENDED is reached by `end` alone
+        try:
+            check_countersignature(self._close, frame.signature, consumer=self.open.consumer)
+            self._countersignature = frame.signature
+        except ProtocolError:
+            self._settle()  # RCP-030: what is left is the claim
+            raise
+        self._settle()
+        return []
+
+    def _settle(self) -> None:
+        self.state = State.DONE
+        self.deadline = None
+        self.events.append(Settled(stream_id=self.stream_id, evidence=self.evidence))
+
+    def _send(self, frame: Frame) -> Frame:
+        self.state = step(_ROLE, self.state, Direction.SEND, TYPES[type(frame)], LocalProtocolError)
+        return frame
+
+    def lost(self) -> None:
+        """The consumer is gone: a cancel at the last tick (INF-017). What it released can be claimed."""
+        if self.state in (State.STREAMING, State.CANCELLED, State.REQUESTED, State.ENDED):
+            self._settle()
+
+    def expire(self, now: float) -> list[Frame]:
+        """A wait is over: for the REQUEST, for a tick or credit, or for the countersignature."""
+        if self.state is State.IDLE:
+            return self.refuse(ErrorCode.TIMEOUT)
+        if self.state is State.ENDED:
+            self._settle()
+            return []
+        return self.refuse(ErrorCode.TICK_OVERDUE)
