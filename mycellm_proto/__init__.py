@@ -1,0 +1,86 @@
+"""The mycellm protocol, sans IO: SPEC.md as code.
+
+It has no socket, clock, thread, randomness or event loop; time, keys and entropy are arguments. `Connection` is the
+whole protocol of one QUIC connection; the rest are its parts, for who needs one alone.
+"""
+
+from __future__ import annotations
+
+from .admission import Admitted, admit
+from .codec import EncodingError, Reason, Value, decode, encode
+from .connection import Connection
+from .consumer import Order, place_order
+from .content import ChatRequest, FinishReason, Message, Operation, Role, Sampling, decode_content, encode_content
+from .economy import DIRECT_NETWORK, Assurance, Close, Evidence, Open, Quote, sign
+from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
+from .exporter import EXPORTER_LABEL, channel_binding
+from .frames import FrameType, decode_frame
+from .framing import FrameReader, RawFrame, encode_frame
+from .hello import VERSION, Capability, ConnectionRole, Hello, Session
+from .keys import SigningKey, VerifierDriftError, is_valid
+from .nodeid import decode_node_id, encode_node_id
+from .signed import Context, Signed, digest, preimage
+from .ticks import Chain, Meter
+
+SPEC_VERSION = "1.0-draft"
+"""The version of SPEC.md that this package realises."""
+
+ALPN = "mycellm/1"
+"""The application protocol of QUIC's TLS handshake (TRN-001)."""
+
+__all__ = [
+    "ALPN",
+    "DIRECT_NETWORK",
+    "EXPORTER_LABEL",
+    "SPEC_VERSION",
+    "VERSION",
+    "Admitted",
+    "Assurance",
+    "Capability",
+    "Chain",
+    "ChatRequest",
+    "Close",
+    "Connection",
+    "ConnectionRole",
+    "Context",
+    "EncodingError",
+    "ErrorCode",
+    "Evidence",
+    "FinishReason",
+    "FrameReader",
+    "FrameType",
+    "Hello",
+    "LocalProtocolError",
+    "Message",
+    "Meter",
+    "Open",
+    "Operation",
+    "Order",
+    "ProtocolError",
+    "Quote",
+    "RawFrame",
+    "Reason",
+    "RemoteProtocolError",
+    "Role",
+    "Sampling",
+    "Session",
+    "Signed",
+    "SigningKey",
+    "Value",
+    "VerifierDriftError",
+    "admit",
+    "channel_binding",
+    "decode",
+    "decode_content",
+    "decode_frame",
+    "decode_node_id",
+    "digest",
+    "encode",
+    "encode_content",
+    "encode_frame",
+    "encode_node_id",
+    "is_valid",
+    "place_order",
+    "preimage",
+    "sign",
+]

@@ -13,7 +13,7 @@ from typing import TypeAlias, cast
 
 from .errors import ErrorCode, RemoteProtocolError
 
-Value: TypeAlias = "int | bytes | str | bool | None | list[Value] | tuple[Value, ...] | dict[int, Value]"
+Value: TypeAlias = "int | bytes | str | bool | list[Value] | tuple[Value, ...] | dict[int, Value] | None"
 
 MAX_DEPTH = 16
 """Containers within containers. The deepest frame of this version uses six; recursion stays far below any stack."""

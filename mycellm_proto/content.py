@@ -66,7 +66,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn. Integers in millionths, but ``top_k`` (tokens) and ``seed``; None is the model's default."""
+    """How tokens are drawn: integers in millionths, but ``top_k`` (tokens) and ``seed``; None is the default."""
 
     temperature: int | None = None
     top_p: int | None = None
@@ -130,7 +130,7 @@ def encode_content(request: ChatRequest, extra: Mapping[int, codec.Value] | None
 
 
 def decode_content(content: bytes) -> ChatRequest:
-    """The request in ``content``. Raises `RemoteProtocolError` with MALFORMED or UNSUPPORTED: the request is refused."""
+    """The request in ``content``. Raises `RemoteProtocolError`, with which the request is refused (not the link)."""
     try:
         value = codec.decode(content)
     except codec.EncodingError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TypeVar
 
 from . import codec
 from .content import FinishReason
@@ -18,6 +18,8 @@ from .keys import KEY_SIZE, SigningKey
 from .limits import MAX_AMOUNT, MAX_MODEL_ID, MAX_PRICE, MAX_TICKS, MAX_TOKENS
 from .signed import HASH_SIZE, Context, Signed, digest
 from .ticks import ticks_for
+
+T = TypeVar("T")
 
 SALT_SIZE = 32
 MAX_SEQUENCE = (1 << 53) - 1
@@ -165,13 +167,13 @@ def sign(key: SigningKey, body: Quote | Open | Close) -> Signed:
     return Signed.make(key, context, shape.write(body))
 
 
-def _read(make: type, signed: Signed) -> Any:
+def _read(make: type[T], signed: Signed) -> T:
     return make(**_RULES[make][0].read(codec.decode(signed.body)))
 
 
 def read_quote(signed: Signed, *, provider: bytes) -> Quote:
     """RCP-002: a quote that ``provider`` signed for itself. Raises `RemoteProtocolError`."""
-    quote: Quote = _read(Quote, signed)
+    quote = _read(Quote, signed)
     if quote.provider != provider:
         raise RemoteProtocolError("quote of another node", code=ErrorCode.ENCODING, requirement="RCP-002")
     signed.verify(provider, Context.QUOTE, code=ErrorCode.ENCODING, requirement="RCP-002")
@@ -180,7 +182,7 @@ def read_quote(signed: Signed, *, provider: bytes) -> Quote:
 
 def read_open(signed: Signed, *, consumer: bytes, provider: bytes) -> Open:
     """RCP-009, RCP-010: an open from ``consumer`` to ``provider``. Raises `RemoteProtocolError` (BAD_OPEN)."""
-    opened: Open = _read(Open, signed)
+    opened = _read(Open, signed)
     if (opened.consumer, opened.provider) != (consumer, provider):
         raise RemoteProtocolError("open of other parties", code=ErrorCode.BAD_OPEN, requirement="RCP-009")
     signed.verify(consumer, Context.OPEN, code=ErrorCode.BAD_OPEN, requirement="RCP-010")
@@ -189,7 +191,7 @@ def read_open(signed: Signed, *, consumer: bytes, provider: bytes) -> Open:
 
 def read_close(signed: Signed, *, provider: bytes) -> Close:
     """RCP-026: a close that ``provider`` signed. Raises `RemoteProtocolError` (BAD_CLOSE)."""
-    close: Close = _read(Close, signed)
+    close = _read(Close, signed)
     signed.verify(provider, Context.CLOSE, code=ErrorCode.BAD_CLOSE, requirement="RCP-026")
     return close
 

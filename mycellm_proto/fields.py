@@ -41,7 +41,7 @@ class Field:
 def integer(most: int, least: int = 0) -> Kind:
     """An integer from ``least`` to ``most``, both included."""
 
-    def read(value: Any) -> int:
+    def read(value: object) -> int:
         if type(value) is not int or not least <= value <= most:
             raise ValueError(f"not an integer from {least} to {most}")
         return value
@@ -52,7 +52,7 @@ def integer(most: int, least: int = 0) -> Kind:
 def octets(size: int) -> Kind:
     """Exactly ``size`` bytes."""
 
-    def read(value: Any) -> bytes:
+    def read(value: object) -> bytes:
         if type(value) is not bytes or len(value) != size:
             raise ValueError(f"not {size} bytes")
         return value
@@ -63,7 +63,7 @@ def octets(size: int) -> Kind:
 def blob(most: int) -> Kind:
     """Up to ``most`` bytes."""
 
-    def read(value: Any) -> bytes:
+    def read(value: object) -> bytes:
         if type(value) is not bytes or len(value) > most:
             raise ValueError(f"not a string of at most {most} bytes")
         return value
@@ -74,7 +74,7 @@ def blob(most: int) -> Kind:
 def text(most: int, least: int = 0) -> Kind:
     """Text of ``least`` to ``most`` bytes in UTF-8."""
 
-    def read(value: Any) -> str:
+    def read(value: object) -> str:
         if type(value) is not str or not least <= len(value.encode()) <= most:
             raise ValueError(f"not a text of {least} to {most} bytes")
         return value
@@ -85,7 +85,7 @@ def text(most: int, least: int = 0) -> Kind:
 def boolean() -> Kind:
     """True or false."""
 
-    def read(value: Any) -> bool:
+    def read(value: object) -> bool:
         if type(value) is not bool:
             raise ValueError("not true or false")
         return value
@@ -96,7 +96,7 @@ def boolean() -> Kind:
 def registered(registry: type[IntEnum]) -> Kind:
     """A value of a closed registry."""
 
-    def read(value: Any) -> IntEnum:
+    def read(value: object) -> IntEnum:
         if type(value) is not int:
             raise ValueError("not an integer")
         return registry(value)
@@ -115,7 +115,7 @@ def nullable(kind: Kind) -> Kind:
 def array(kind: Kind, most: int, least: int = 0) -> Kind:
     """An array of ``least`` to ``most`` elements."""
 
-    def read(value: Any) -> tuple[Any, ...]:
+    def read(value: object) -> tuple[Any, ...]:
         if type(value) is not list or not least <= len(value) <= most:
             raise ValueError(f"not an array of {least} to {most} elements")
         return tuple(kind.read(element) for element in value)
