@@ -1,0 +1,12 @@
+"""The node's clock: seconds since 1970 that never go back, as the protocol asks of its caller."""
+
+from __future__ import annotations
+
+import time
+
+_OFFSET = time.time() - time.monotonic()
+
+
+def now() -> float:
+    """Seconds since 1970 at the process's start, plus what a monotonic clock counted since."""
+    return time.monotonic() + _OFFSET

@@ -1,0 +1,188 @@
+"""The node: identity, receipts, QUIC endpoint, peers and the local model, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Self
+
+from mycellm_proto.errors import ErrorCode
+
+from .. import log
+from ..quic import Endpoint
+from ..store import ReceiptStore
+from . import clock
+from .background import Background
+from .catalog import NodeCatalog
+from .local import LocalModel
+from .peer_link import PeerLink
+from .peers import Peers, PeerStatus
+from .quotes import RENEWAL_S, make_quote
+from .remote import Consumer
+from .sequences import Sequences
+from .serving import Service
+
+if TYPE_CHECKING:
+    from mycellm_proto import events as proto
+    from mycellm_proto.signed import Signed
+
+    from ..config import Address, Settings
+    from ..generation import Generator
+    from ..identity import Identity
+
+RECEIPTS_FILE = "receipts.db"
+GRACE_S = 2.0
+"""What the ends of exchanges get when the node stops: a countersignature and a write to the disk."""
+
+_log = logging.getLogger(__name__)
+
+
+class Node:
+    """A running node. Start it with `start`, end it with `aclose`."""
+
+    def __init__(
+        self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._store = store
+        self._background = Background()
+        self._local = LocalModel(settings, engine)
+        self._service = Service(
+            store,
+            self._background,
+            find=self._serves,
+            permits=settings.access.permits,
+            allowance=settings.allowance,
+        )
+
+    @classmethod
+    async def start(cls, settings: Settings, identity: Identity, engine: Generator | None = None) -> Self:
+        """Listen, dial the peers, and make the model ready in the background. Raises `OSError`, `StoreError`.
+
+        ``engine`` is served in place of the model that the settings name; its end is the caller's.
+        """
+        node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine)
+        try:
+            await node._listen(settings.quic)
+        except BaseException:
+            await node._store.aclose()
+            raise
+        return node
+
+    async def _listen(self, address: Address) -> None:
+        self._endpoint = await Endpoint.open(address.host, address.port, self._accept)
+        self._peers = Peers(self._endpoint, self._settings.peer, self._link)
+        consumer = Consumer(
+            self._identity.key, self._store, Sequences(self._store), self._background, self._settings.max_spend
+        )
+        self.catalog = NodeCatalog(self._local, self._peers, consumer)
+        self._tasks = [asyncio.create_task(self._peers.keep()), asyncio.create_task(self._renew())]
+        if self._local.wanted and self._local.engine is None:
+            self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
+
+    # What the HTTP API and the command line ask
+
+    def ready(self) -> bool:
+        """Whether the default model answers; without one, at once."""
+        return self._local.engine is not None or not self._local.wanted
+
+    def health(self) -> dict[str, object]:
+        """The state of this node as JSON: nothing secret, no content."""
+        progress = self._local.progress
+        failed = self._local.failure is not None
+        return {
+            "status": "ok" if self.ready() else "failed" if failed else "starting",
+            "progress": {
+                "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
+                "done": progress.done,
+                "total": progress.total,
+                "detail": self._local.failure or progress.detail,
+            },
+            "node_id": self._identity.text,
+            "quic": "{}:{}".format(*self._endpoint.address),
+            "models": [model.id for model in self.catalog.models()],
+            "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
+            "peers": [
+                {
+                    "node_id": peer.node_id,
+                    "address": peer.address,
+                    "state": peer.state,
+                    "models": list(peer.models),
+                    "latency_ms": peer.latency_ms,
+                }
+                for peer in self.peers()
+            ],
+        }
+
+    def peers(self) -> list[PeerStatus]:
+        """Every peer, the configured ones first."""
+        return self._peers.status()
+
+    async def aclose(self) -> None:
+        """Bill what runs, keep every receipt, say goodbye."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self._service.aclose()
+        await self._background.aclose(GRACE_S)
+        for link in list(self._peers.links):
+            link.close(ErrorCode.SHUTTING_DOWN)
+        await self._endpoint.aclose()
+        await self._background.aclose(GRACE_S)
+        await self._store.aclose()
+        await self._local.aclose()
+
+    # What links tell
+
+    def authenticated(self, link: PeerLink) -> None:
+        """A peer is proved: it learns what this node offers it, and that it was accepted."""
+        log.event(_log, logging.INFO, "peer.authenticated", peer=link.peer_name, address=link.address)
+        self._peers.authenticated(link)
+        link.advertise(self._offers(link))
+
+    def models_changed(self, link: PeerLink) -> None:
+        """A peer offers other models."""
+        log.event(_log, logging.INFO, "peer.models", peer=link.peer_name, models=len(link.quotes))
+
+    def request_received(self, link: PeerLink, event: proto.RequestReceived) -> None:
+        """A peer asks."""
+        self._service.begin(link, event)
+
+    def over(self, link: PeerLink) -> None:
+        """A link is closed."""
+        self._peers.over(link)
+
+    # Inside
+
+    def _link(self, expected: bytes | None = None) -> PeerLink:
+        return PeerLink(self, self._identity.key, expected)
+
+    def _accept(self) -> PeerLink | None:
+        if self._service.closing:
+            return None
+        link = self._link()
+        self._peers.links.add(link)
+        return link
+
+    def _serves(self, model_id: str) -> Generator | None:
+        """What this node answers to peers: its own model. What it gets from peers it does not pass on."""
+        engine = self._local.engine
+        return engine if engine is not None and engine.info.id == model_id else None
+
+    def _offers(self, link: PeerLink) -> list[Signed]:
+        engine = self._local.engine
+        if engine is None or link.session is None or not self._settings.access.permits(link.session.peer):
+            return []
+        prices = {"price_in": self._settings.price_in, "price_out": self._settings.price_out}
+        return [make_quote(self._identity.key, engine.info, now=clock.now(), **prices)]
+
+    def _advertise(self) -> None:
+        for link in self._peers.links:
+            if link.usable:
+                link.advertise(self._offers(link))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL_S)
+            self._advertise()

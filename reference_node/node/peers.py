@@ -1,0 +1,135 @@
+"""The peers of this node: those it dials and keeps, and those that came."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mycellm_proto.errors import ErrorCode
+from mycellm_proto.nodeid import encode_node_id
+
+from .. import log
+from . import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..config import PeerAddress
+    from ..quic import Endpoint
+    from .peer_link import PeerLink
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 30.0
+"""Waits between attempts to reach a peer, doubled from the first to the last."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStatus:
+    """A peer as it stands: ``latency_ms`` is what the last handshake took, from the dial."""
+
+    node_id: str
+    address: str
+    state: str
+    models: tuple[str, ...]
+    latency_ms: float | None
+
+
+@dataclass(slots=True)
+class ConfiguredPeer:
+    """A peer that this node was told to use."""
+
+    target: PeerAddress
+    link: PeerLink | None = None
+    state: str = "connecting"
+    latency_ms: float | None = None
+    dialed: float = 0.0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Peers:
+    """Keeps a link to every configured peer, and knows every link that came in."""
+
+    def __init__(self, endpoint: Endpoint, targets: Iterable[PeerAddress], make: Callable[[bytes], PeerLink]) -> None:
+        self.links: set[PeerLink] = set()
+        self._endpoint = endpoint
+        self._make = make
+        self._configured = [ConfiguredPeer(target) for target in targets]
+
+    @property
+    def trusted(self) -> set[bytes]:
+        """The node ids that this node was told to use."""
+        return {peer.target.node_id for peer in self._configured}
+
+    def authenticated(self, link: PeerLink) -> None:
+        """``link`` proved its peer."""
+        for peer in self._configured:
+            if peer.link is link:
+                peer.state = "connected"
+                peer.latency_ms = (clock.now() - peer.dialed) * 1000
+
+    def over(self, link: PeerLink) -> None:
+        """``link`` is closed."""
+        self.links.discard(link)
+        for peer in self._configured:
+            if peer.link is link:
+                peer.link = None
+                peer.state = f"lost ({(link.failure or ErrorCode.INTERNAL).name}), trying again"
+                peer.changed.set()
+
+    async def keep(self) -> None:
+        """Dial every configured peer, again whenever it is lost, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for peer in self._configured:
+                group.create_task(self._keep(peer))
+
+    def status(self) -> list[PeerStatus]:
+        """Every peer, the configured ones first."""
+        known = {id(peer.link) for peer in self._configured}
+        configured = [
+            _status(peer.target.node_id, str(peer.target.address), peer.state, peer.link, peer.latency_ms)
+            for peer in self._configured
+        ]
+        came = [
+            _status(link.session.peer, link.address, "connected (it dialed)", link, None)
+            for link in self.links
+            if link.session is not None and id(link) not in known
+        ]
+        return configured + came
+
+    async def _keep(self, peer: ConfiguredPeer) -> None:
+        wait = FIRST_RETRY_S
+        while True:
+            peer.changed.clear()
+            if await self._dial(peer):
+                await peer.changed.wait()
+                if peer.latency_ms is not None:
+                    wait = FIRST_RETRY_S
+                    peer.latency_ms = None
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(2 * wait, LAST_RETRY_S)
+
+    async def _dial(self, peer: ConfiguredPeer) -> bool:
+        address = peer.target.address
+        peer.dialed = clock.now()
+        link = self._make(peer.target.node_id)
+        try:
+            host, port = await self._endpoint.resolve(address.host, address.port)
+            peer.link = link
+            self._endpoint.dial(host, port, link)
+        except (OSError, ValueError) as error:
+            peer.link = None
+            peer.state = f"unreachable ({type(error).__name__}), trying again"
+            log.event(_log, logging.WARNING, "peer.unreachable", peer=str(peer.target), error=type(error).__name__)
+            return False
+        self.links.add(link)
+        return True
+
+
+def _status(node_id: bytes, address: str, state: str, link: PeerLink | None, latency: float | None) -> PeerStatus:
+    models = tuple(sorted(quote.model for quote, _ in link.quotes)) if link else ()
+    return PeerStatus(node_id=encode_node_id(node_id), address=address, state=state, models=models, latency_ms=latency)

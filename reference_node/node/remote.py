@@ -1,0 +1,173 @@
+"""The consumer's side: a peer's model as a `Generator`, one exchange with a receipt per request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from mycellm_proto import events as proto
+from mycellm_proto import limits
+from mycellm_proto.consumer import place_order
+from mycellm_proto.content import FinishReason
+from mycellm_proto.economy import SALT_SIZE
+from mycellm_proto.errors import ErrorCode, LocalProtocolError
+from mycellm_proto.nodeid import encode_node_id
+from mycellm_proto.signed import HASH_SIZE
+
+from .. import log
+from ..generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
+from ..store import ReceiptState, StoreError
+from .peer_link import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from mycellm_proto.content import ChatRequest
+    from mycellm_proto.economy import Quote
+    from mycellm_proto.keys import SigningKey
+    from mycellm_proto.signed import Signed
+
+    from ..store import ReceiptStore
+    from .background import Background
+    from .peer_link import Call, PeerLink
+    from .sequences import Sequences
+
+TEMPLATE_TOKENS = 512
+"""Tokens that a chat template may add to a conversation, a default system prompt included."""
+MESSAGE_TOKENS = 16
+"""Tokens that a chat template may add to each message."""
+
+_log = logging.getLogger(__name__)
+
+
+class Consumer:
+    """What every request of this node to a peer needs: its key, its sequence numbers, its store, its purse."""
+
+    def __init__(
+        self, key: SigningKey, store: ReceiptStore, sequences: Sequences, background: Background, max_spend: int
+    ) -> None:
+        self.key = key
+        self.store = store
+        self.sequences = sequences
+        self.background = background
+        self.max_spend = max_spend
+
+
+class RemoteModel:
+    """One model of one peer, on the link where it was offered."""
+
+    def __init__(self, consumer: Consumer, link: PeerLink, quote: Quote, signed: Signed, created: int) -> None:
+        self.link = link
+        self.quote = quote
+        self._consumer = consumer
+        self._signed = signed
+        self._created = created
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model as the peer's quote describes it."""
+        return ModelInfo(
+            id=self.quote.model,
+            digest=self.quote.model_digest,
+            context_length=self.quote.context_length,
+            owner=encode_node_id(self.quote.provider),
+            created=self._created,
+        )
+
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Ask the peer; what it answers. Raises `GenerationError`."""
+        call = await self._place(request)
+        try:
+            while not isinstance(event := await call.events.get(), proto.Ended | proto.Failed):
+                if isinstance(event, proto.Accepted):
+                    yield Started(input_tokens=event.input_tokens)
+                elif isinstance(event, proto.ChunkReceived):
+                    if event.text or event.tokens:
+                        yield Delta(text=event.text, tokens=event.tokens)
+                    self._consumed(call, event.size)
+        except (asyncio.CancelledError, GeneratorExit):
+            self._cancel(call)
+            raise
+        self._conclude(call, event)
+        if isinstance(event, proto.Failed):
+            raise _failure(event)
+        if event.close.finish is FinishReason.CANCELLED:  # not by us: a wait of the protocol's was over
+            raise GenerationError(ErrorCode.TIMEOUT)
+        close = event.close
+        yield Finished(reason=close.finish, input_tokens=close.input_tokens, output_tokens=close.output_tokens)
+
+    async def _place(self, request: ChatRequest) -> Call:
+        ceiling = self.ceiling(request)
+        try:
+            number = await self._consumer.sequences.take(self.quote.network, self.quote.provider)
+            order = place_order(
+                self._consumer.key,
+                request,
+                quote=self.quote,
+                signed_quote=self._signed,
+                sequence=number.sequence,
+                previous=number.previous,
+                ceiling=ceiling,
+                salt=os.urandom(SALT_SIZE),
+                chain_seed=os.urandom(HASH_SIZE),
+            )
+            self._consumer.sequences.used(order)
+            call = self.link.ask(order)
+            self._consumer.background.run(self._consumer.store.record("consumer", order.evidence, ReceiptState.OPENED))
+        except LocalProtocolError as error:
+            raise GenerationError(error.code) from error
+        except StoreError as error:
+            log.failure(_log, "receipts.unavailable", error)
+            raise GenerationError(ErrorCode.INTERNAL) from error
+        return call
+
+    def ceiling(self, request: ChatRequest) -> int:
+        """Micro-credits that the answer can cost at most. Raises `GenerationError` past ``max_spend``."""
+        text = sum(len(message.content.encode()) for message in request.messages)
+        prompt = min(text + MESSAGE_TOKENS * len(request.messages) + TEMPLATE_TOKENS, max(self.quote.context_length, 1))
+        most = self.quote.owed(prompt, min(request.max_tokens, self.quote.context_length))
+        most = max(most, self.quote.prepaid_ticks * self.quote.tick_value)
+        least = max(self.quote.owed(1, 1), self.quote.prepaid_ticks * self.quote.tick_value)
+        if least > self._consumer.max_spend:
+            raise GenerationError(ErrorCode.CEILING_TOO_LOW, limit=self._consumer.max_spend, actual=least)
+        return min(most, self._consumer.max_spend, limits.MAX_TICKS * self.quote.tick_value)
+
+    def _consumed(self, call: Call, size: int) -> None:
+        self.link.protocol.consumed(call.stream_id, size)
+        self.link.work()
+
+    def _cancel(self, call: Call) -> None:
+        """Stop the peer's work, and see the exchange through to its receipt without the asker."""
+        self.link.cancel(call)
+        self._consumer.background.run(self._see_through(call))
+
+    async def _see_through(self, call: Call) -> None:
+        while not isinstance(event := await call.events.get(), proto.Ended | proto.Failed):
+            pass
+        await self._settle(call, event)
+
+    def _conclude(self, call: Call, event: proto.Ended | proto.Failed) -> None:
+        self._consumer.background.run(self._settle(call, event))
+
+    async def _settle(self, call: Call, event: proto.Ended | proto.Failed) -> None:
+        """Store what was agreed, then agree: a countersignature never leaves before its receipt is kept."""
+        self.link.calls.pop(call.stream_id, None)
+        await self._consumer.store.record("consumer", event.evidence, _state(event))
+        if isinstance(event, proto.Ended):
+            self.link.protocol.countersign(call.stream_id)
+            self.link.work()
+
+
+def _state(event: proto.Ended | proto.Failed) -> ReceiptState:
+    if isinstance(event, proto.Ended):
+        return ReceiptState.SETTLED
+    if event.code == ErrorCode.BAD_CLOSE:
+        return ReceiptState.DISPUTED
+    return ReceiptState.OWED if event.owed else ReceiptState.REFUSED
+
+
+def _failure(event: proto.Failed) -> GenerationError:
+    retry_after = event.retry_after_ms / 1000 if event.retry_after_ms is not None else None
+    return GenerationError(error_code(event.code), limit=event.limit, actual=event.actual, retry_after=retry_after)

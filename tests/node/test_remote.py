@@ -1,0 +1,194 @@
+"""A request served by a peer: text, parameters, receipts, and every way in which it can end early."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
+from mycellm_proto.errors import ErrorCode
+from mycellm_proto.keys import SigningKey
+from mycellm_proto.nodeid import encode_node_id
+from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
+from reference_node.node import Node, probe
+
+from .conftest import StartNode
+from .scripted import Scripted
+
+PATIENCE_S = 10.0
+
+
+def ask(**changes: object) -> ChatRequest:
+    values: dict[str, object] = {
+        "model": "scripted",
+        "messages": (Message(role=Role.SYSTEM, content="Be brief."), Message(role=Role.USER, content="Hi")),
+        "max_tokens": 64,
+        "deadline_ms": 10_000,
+    }
+    return ChatRequest(**(values | changes))  # type: ignore[arg-type]
+
+
+async def found(node: Node, model: str = "scripted") -> Generator:
+    """The model, once a peer offers it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (generator := node.catalog.find(model)) is None:
+            await asyncio.sleep(0.01)
+    return generator
+
+
+async def collect(generator: Generator, request: ChatRequest) -> list[Event]:
+    async with asyncio.timeout(PATIENCE_S):
+        return [event async for event in generator.generate(request)]
+
+
+async def test_a_peer_answers_with_every_parameter_as_it_was_asked(start_node: StartNode) -> None:
+    engine = Scripted()
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    request = ask(
+        stop=("a", "b"),
+        sampling=Sampling(
+            temperature=700_000,
+            top_p=900_000,
+            top_k=40,
+            min_p=50_000,
+            presence_penalty=-2_000_000,
+            frequency_penalty=2_000_000,
+            seed=2**64 - 1,
+        ),
+    )
+    events = await collect(await found(consumer), request)
+    assert events[0] == Started(input_tokens=5)
+    assert "".join(event.text for event in events if isinstance(event, Delta)) == "Hello, world"
+    assert events[-1] == Finished(reason=FinishReason.STOP, input_tokens=5, output_tokens=3)
+    assert engine.requests == [request]
+
+
+async def test_a_consumer_that_leaves_stops_the_work(start_node: StartNode) -> None:
+    engine = Scripted(words=("word ",) * 50, pause_at=3)
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    generator = await found(consumer)
+    events = generator.generate(ask())
+    async with asyncio.timeout(PATIENCE_S):
+        while not isinstance(await anext(events), Delta):
+            pass
+        await events.aclose()
+        await engine.stopped.wait()
+
+
+async def test_an_error_before_the_first_token_keeps_its_code_and_counts(start_node: StartNode) -> None:
+    engine = Scripted()
+    engine.error = GenerationError(ErrorCode.CONTEXT_TOO_LONG, limit=100, actual=250)
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    with pytest.raises(GenerationError) as caught:
+        await collect(await found(consumer), ask())
+    assert (caught.value.code, caught.value.limit, caught.value.actual) == (ErrorCode.CONTEXT_TOO_LONG, 100, 250)
+
+
+async def test_a_busy_peer_says_when_to_come_back(start_node: StartNode) -> None:
+    engine = Scripted()
+    engine.error = GenerationError(ErrorCode.BUSY, retry_after=1.5)
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    with pytest.raises(GenerationError) as caught:
+        await collect(await found(consumer), ask())
+    assert (caught.value.code, caught.value.retry_after) == (ErrorCode.BUSY, 1.5)
+
+
+async def test_an_engine_that_fails_midway_ends_the_answer_with_a_bill(start_node: StartNode) -> None:
+    engine = Scripted()
+    engine.error, engine.error_after = GenerationError(ErrorCode.INTERNAL), 2
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    events = await collect(await found(consumer), ask())
+    assert events[-1] == Finished(reason=FinishReason.FAILED, input_tokens=5, output_tokens=2)
+
+
+async def test_a_ceiling_ends_the_answer_where_the_money_does(start_node: StartNode) -> None:
+    engine = Scripted(words=("word ",) * 500)
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,), max_spend="300")
+    events = await collect(await found(consumer), ask(max_tokens=400))
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.reason is FinishReason.CEILING
+    assert finished.output_tokens == (300 - 5) // 4
+
+
+async def test_a_price_past_the_purse_is_refused_before_anything_is_sent(start_node: StartNode) -> None:
+    engine = Scripted()
+    provider = await start_node("provider", engine, price_out="1000")
+    consumer, _ = await start_node("consumer", peers=(provider,), max_spend="300")
+    with pytest.raises(GenerationError) as caught:
+        await collect(await found(consumer), ask())
+    assert caught.value.code is ErrorCode.CEILING_TOO_LOW
+    assert not engine.requests
+
+
+async def test_max_tokens_crosses(start_node: StartNode) -> None:
+    provider = await start_node("provider", Scripted(words=("a",) * 60))
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    events = await collect(await found(consumer), ask(max_tokens=5))
+    assert events[-1] == Finished(reason=FinishReason.LENGTH, input_tokens=5, output_tokens=5)
+
+
+async def test_a_node_that_is_not_allowed_sees_and_gets_nothing(start_node: StartNode) -> None:
+    stranger = encode_node_id(SigningKey(bytes(32)).public)
+    provider = await start_node("provider", Scripted(), allow=stranger)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    async with asyncio.timeout(PATIENCE_S):
+        while consumer.peers()[0].state != "connected":
+            await asyncio.sleep(0.01)
+    assert consumer.catalog.models() == []
+    assert consumer.peers()[0].models == ()
+
+
+async def test_a_provider_that_stops_bills_what_it_delivered(start_node: StartNode) -> None:
+    engine = Scripted(words=("word ",) * 50, pause_at=3)
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    events = (await found(consumer)).generate(ask())
+    async with asyncio.timeout(PATIENCE_S):
+        while not isinstance(await anext(events), Delta):
+            pass
+        _, rest = await asyncio.gather(provider[0].aclose(), _rest(events))
+    assert isinstance(rest[-1], Finished)
+    assert rest[-1].reason is FinishReason.SHUTDOWN
+
+
+async def test_a_lost_peer_is_an_error_and_is_found_again(start_node: StartNode) -> None:
+    engine = Scripted()
+    provider = await start_node("provider", engine)
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    await found(consumer)
+    address = str(provider[0].health()["quic"])
+    await provider[0].aclose()
+    async with asyncio.timeout(PATIENCE_S):
+        while consumer.catalog.find("scripted") is not None:
+            await asyncio.sleep(0.01)
+    await start_node("provider", engine, quic=address)
+    assert await collect(await found(consumer), ask())
+
+
+async def test_many_requests_at_once_on_one_link(start_node: StartNode) -> None:
+    provider = await start_node("provider", Scripted(words=("word ",) * 40))
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    generator = await found(consumer)
+    answers = await asyncio.gather(*(collect(generator, ask()) for _ in range(30)))
+    assert all(isinstance(events[-1], Finished) and events[-1].output_tokens == 40 for events in answers)
+
+
+async def test_a_probe_learns_the_id_and_no_more(start_node: StartNode) -> None:
+    provider, identity = await start_node("provider", Scripted())
+    host, _, port = str(provider.health()["quic"]).rpartition(":")
+    _, prober = await start_node("prober")
+    found_id = await probe(host, int(port), prober)
+    assert found_id.node_id == identity.node_id
+
+
+async def _rest(events: AsyncGenerator[Event, None]) -> list[Event]:
+    return [event async for event in events]
