@@ -1,0 +1,1 @@
+"""Tests about the repository itself: its walls, its sizes, its wheel."""

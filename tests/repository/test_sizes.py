@@ -1,0 +1,28 @@
+"""Modules stay small enough to be read in one go."""
+
+from __future__ import annotations
+
+import itertools
+
+from tests.runner import ROOT
+
+LIBRARIES = ("bootstrap", "conformance", "mycellm_proto", "reference_node")
+OTHERS = ("fuzz", "spec", "tests")
+# Lines: past the first a library module wants a reason, past the second every module has to be divided.
+REASON, LIMIT = 300, 500
+# Module -> why it is longer than REASON.
+REASONS: dict[str, str] = {}
+
+
+def lengths(*packages: str) -> dict[str, int]:
+    """Return the number of lines of every module in some packages."""
+    files = itertools.chain.from_iterable((ROOT / package).rglob("*.py") for package in packages)
+    return {str(file.relative_to(ROOT)): file.read_bytes().count(b"\n") for file in files}
+
+
+def test_no_module_is_too_long() -> None:
+    assert not {module: length for module, length in lengths(*LIBRARIES, *OTHERS).items() if length > LIMIT}
+
+
+def test_long_modules_have_a_reason_and_reasons_a_long_module() -> None:
+    assert {module for module, length in lengths(*LIBRARIES).items() if length > REASON} == REASONS.keys()
