@@ -1,0 +1,26 @@
+"""Settings: what they are, and where each one comes from (one precedence: flag, environment, TOML file, default)."""
+
+from __future__ import annotations
+
+from .resolve import CONFIG_FILE, ConfigError, Resolved, resolve
+from .settings import ENVIRONMENT_PREFIX, SETTINGS, Setting, Settings, default_cache, show
+from .values import DEFAULT_HOME, DEFAULT_MODEL, Access, Address, PeerAddress, parse_address
+
+__all__ = [
+    "CONFIG_FILE",
+    "DEFAULT_HOME",
+    "DEFAULT_MODEL",
+    "ENVIRONMENT_PREFIX",
+    "SETTINGS",
+    "Access",
+    "Address",
+    "ConfigError",
+    "PeerAddress",
+    "Resolved",
+    "Setting",
+    "Settings",
+    "default_cache",
+    "parse_address",
+    "resolve",
+    "show",
+]

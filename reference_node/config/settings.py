@@ -1,0 +1,162 @@
+"""All settings. One table makes the flags, variables, keys of the file, help texts and the ``config`` command."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from mycellm_proto.nodeid import encode_node_id
+
+from .values import (
+    DEFAULT_HOME,
+    DEFAULT_MODEL,
+    Access,
+    Address,
+    PeerAddress,
+    between,
+    one_of,
+    parse_address,
+    parse_allowed,
+    parse_key,
+    parse_model,
+    parse_path,
+    parse_peer,
+    parse_switch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+ENVIRONMENT_PREFIX = "MYCELLM_"
+MAX_CREDITS = (1 << 63) - 1
+"""Amounts are 64-bit integers on the wire; in micro-credits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, checked. The meaning of each is in `SETTINGS`."""
+
+    home: Path
+    cache: Path
+    api: Address
+    quic: Address
+    model: str
+    no_model: bool
+    variant: str
+    device: str
+    threads: int
+    slots: int
+    context: int
+    peer: tuple[PeerAddress, ...]
+    allow: tuple[bytes | None, ...]
+    allowance: int
+    max_spend: int
+    price_in: int
+    price_out: int
+    request_timeout: int
+    api_key: str = field(repr=False)
+    log_level: str
+
+    @property
+    def access(self) -> Access:
+        """``allow``, or its default: anyone while QUIC listens on loopback only, otherwise nobody."""
+        if not self.allow:
+            return Access(anyone=self.quic.is_loopback, node_ids=frozenset())
+        named = frozenset(entry for entry in self.allow if entry is not None)
+        return Access(anyone=None in self.allow, node_ids=named)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting. ``default`` is text as a user would write it; ``several`` may be repeated."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | tuple[str, ...]
+    metavar: str
+    help: str
+    group: str
+    several: bool = False
+    secret: bool = False
+    everywhere: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line. A secret has none: other users see command lines."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+
+def default_cache(environment: Mapping[str, str], platform: str = sys.platform) -> str:
+    """Where models lie unless told otherwise."""
+    if platform == "darwin":
+        return "~/Library/Caches/mycellm"
+    return (environment.get("XDG_CACHE_HOME") or "~/.cache") + "/mycellm"
+
+
+_PLACES, _MODEL, _PEERS, _CREDIT = "places", "model", "peers", "credit"
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(name="home", parse=parse_path, default=str(DEFAULT_HOME), metavar="DIR", group=_PLACES, everywhere=True,
+            help="all state of this node: key, receipts, configuration"),
+    Setting(name="cache", parse=parse_path, default="", metavar="DIR", group=_PLACES, everywhere=True,
+            help="models (default: the user's cache folder); may be deleted, and shared by several nodes"),
+    Setting(name="api", parse=parse_address, default="127.0.0.1:8420", metavar="HOST:PORT", group=_PLACES,
+            help="where the HTTP API listens (port 0: any free one); beyond loopback it requires a key"),
+    Setting(name="quic", parse=parse_address, default="127.0.0.1:7420", metavar="HOST:PORT", group=_PLACES,
+            help="where other nodes reach this one, UDP (port 0: any free one)"),
+    Setting(name="api_key", parse=parse_key, default="", metavar="KEY", group=_PLACES, secret=True,
+            help="key of the HTTP API; without one, a file api.key is made when the API needs a key"),
+    Setting(name="request_timeout", parse=between(1, 3600), default="600", metavar="SECONDS", group=_PLACES,
+            help="longest time for one request"),
+    Setting(name="log_level", parse=one_of("debug", "info", "warning", "error"), default="info", metavar="LEVEL",
+            group=_PLACES, everywhere=True, help="debug, info, warning or error; logs never hold prompts or answers"),
+    Setting(name="model", parse=parse_model, default=DEFAULT_MODEL, metavar="ID", group=_MODEL,
+            help="the model that this node runs"),
+    Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
+            help="run no model here; use those of peers"),
+    Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,
+            help="int4 (small and fast), q8, or fp32 (exact)"),
+    Setting(name="device", parse=one_of("auto", "cpu", "cuda"), default="auto", metavar="NAME", group=_MODEL,
+            help="auto, cpu or cuda"),
+    Setting(name="threads", parse=between(0, 1024), default="0", metavar="N", group=_MODEL,
+            help="processor threads; 0: one per core"),
+    Setting(name="slots", parse=between(1, 256), default="4", metavar="N", group=_MODEL,
+            help="requests answered at the same time"),
+    Setting(name="context", parse=between(0, 1 << 20), default="0", metavar="N", group=_MODEL,
+            help="longest prompt and answer together, tokens; 0: what the model allows"),
+    Setting(name="peer", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
+            help="a node to use; may be repeated"),
+    Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
+            help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
+                 "address, otherwise nobody"),
+    Setting(name="allowance", parse=between(0, MAX_CREDITS), default="100000000", metavar="MICRO_CREDITS",
+            group=_CREDIT, help="what this node serves unpaid in 24 hours, to all consumers together"),
+    Setting(name="max_spend", parse=between(0, MAX_CREDITS), default="4000000", metavar="MICRO_CREDITS",
+            group=_CREDIT, help="most that one request of yours may cost at a peer"),
+    Setting(name="price_in", parse=between(0, 1_000_000), default="1", metavar="MICRO_CREDITS", group=_CREDIT,
+            help="your price of one prompt token"),
+    Setting(name="price_out", parse=between(0, 1_000_000), default="4", metavar="MICRO_CREDITS", group=_CREDIT,
+            help="your price of one generated token"),
+)  # fmt: skip
+
+if tuple(sorted(s.name for s in SETTINGS)) != tuple(sorted(f.name for f in fields(Settings))):
+    raise AssertionError("SETTINGS and Settings name different settings")
+
+
+def show(setting: Setting, settings: Settings) -> object:
+    """The value in a form for people and for JSON; never a secret."""
+    value = getattr(settings, setting.name)
+    if setting.secret:
+        return "(set, not shown)" if value else "(not set)"
+    if setting.name == "allow":
+        return ["any" if entry is None else encode_node_id(entry) for entry in value] or str(settings.access)
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    return value if isinstance(value, bool | int | str) else str(value)

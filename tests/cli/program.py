@@ -1,0 +1,57 @@
+"""The command line with a scripted node in the place of the real one: ``python program.py ARGUMENTS``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reference_node.cli import main
+from tests.api.fakes import FakeNode, Scripted, info
+
+if TYPE_CHECKING:
+    from reference_node.config import Settings
+    from reference_node.identity import Identity
+
+
+class Node(FakeNode):
+    """Listens nowhere, answers at once unless it is told to hang."""
+
+    @classmethod
+    async def start(cls, settings: Settings, identity: Identity) -> Node:
+        if settings.quic.port == 1:
+            raise PermissionError(13, "Permission denied")
+        if os.environ.get("FAKE_NODE_CONVERTS"):
+            threading.Thread(target=threading.Event().wait).start()  # never ends, as a conversion nearly does
+        return cls(generators=[Scripted(info=info(settings.model))], quic=f"{settings.quic.host}:7421")
+
+    async def aclose(self) -> None:
+        if os.environ.get("FAKE_NODE_HANGS"):
+            await asyncio.Event().wait()
+
+
+@dataclass
+class ProbeResult:
+    node_id: bytes
+    version: int
+
+
+async def probe(host: str, port: int, identity: Identity) -> ProbeResult:
+    if port == 2:
+        raise ConnectionRefusedError
+    return ProbeResult(node_id=bytes(range(32)), version=1)
+
+
+def fake_node() -> types.ModuleType:
+    module = types.ModuleType("reference_node.node")
+    vars(module).update(Node=Node, probe=probe)
+    return module
+
+
+if __name__ == "__main__":
+    sys.modules["reference_node.node"] = fake_node()
+    raise SystemExit(main())
