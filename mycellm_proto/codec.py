@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from enum import Enum
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from .errors import ErrorCode, RemoteProtocolError
 
@@ -21,6 +21,8 @@ MAX_DEPTH = 16
 MAX_ITEMS = 65_536
 """Array elements and map entries in one item, all levels together: bounds memory to about 100 times the input."""
 
+_OCTETS = tuple(bytes((octet,)) for octet in range(256))
+_SIMPLE = {False: b"\xf4", True: b"\xf5", None: b"\xf6"}
 _U16 = struct.Struct(">H").unpack_from
 _U32 = struct.Struct(">I").unpack_from
 _U64 = struct.Struct(">Q").unpack_from
@@ -75,16 +77,19 @@ def decode(data: bytes) -> Value:
 def _item(data: bytes, position: int, depth: int, budget: int) -> tuple[Value, int, int]:
     """One item at ``position``: its value, the position after it, and the items that may still follow."""
     initial = data[position]
-    if initial >= 0xE0:
-        return _simple(initial), position + 1, budget
-    argument, position = _argument(data, initial, position + 1)
+    position += 1
     major = initial >> 5
+    if major == 7:
+        return _simple(initial), position, budget
+    argument = initial & 31
+    if argument > 23:
+        argument, position = _argument(data, argument, position)
     if major == 0:
         return argument, position, budget
     if major == 1:
         return -1 - argument, position, budget
+    end = position + argument
     if major < 4:
-        end = position + argument
         if end > len(data):
             raise EncodingError(Reason.TRUNCATED)
         octets = data[position:end]
@@ -93,20 +98,16 @@ def _item(data: bytes, position: int, depth: int, budget: int) -> tuple[Value, i
         raise EncodingError(Reason.FORBIDDEN_TYPE)  # ENC-015: tags
     if depth == 0:
         raise EncodingError(Reason.TOO_DEEP)
-    budget -= argument
-    if budget < 0:
+    if argument > budget:
         raise EncodingError(Reason.TOO_MANY_ITEMS)
-    if argument > len(data) - position:  # every element takes a byte or more: nothing is allocated for a lie
+    if end > len(data):  # every element takes a byte or more: nothing is allocated for a lie
         raise EncodingError(Reason.TRUNCATED)
     read = _array if major == 4 else _map
-    return read(data, position, argument, depth - 1, budget)
+    return read(data, position, argument, depth - 1, budget - argument)
 
 
-def _argument(data: bytes, initial: int, position: int) -> tuple[int, int]:
-    """The argument of a head (RFC 8949 section 3), in its shortest form."""
-    info = initial & 31
-    if info < 24:
-        return info, position
+def _argument(data: bytes, info: int, position: int) -> tuple[int, int]:
+    """The argument that follows a head whose additional information is 24 or more (RFC 8949 section 3)."""
     if info == 24:
         argument, size, least = data[position], 1, 24
     elif info == 25:
@@ -150,7 +151,7 @@ def _map(data: bytes, position: int, count: int, depth: int, budget: int) -> tup
         elif initial >> 5:
             raise EncodingError(Reason.KEY_TYPE)
         else:
-            key, position = _argument(data, initial, position + 1)
+            key, position = _argument(data, initial, position + 1)  # major type 0: the initial byte is the information
         if key <= last:
             raise EncodingError(Reason.KEY_ORDER)
         last = key
@@ -169,53 +170,43 @@ def encode(value: Value) -> bytes:
 
 def _encode(value: Value, parts: list[bytes], depth: int) -> int:
     """Append the encoding of ``value``; the number of array elements and map entries in it."""
-    kind = type(value)
-    if kind is int or (isinstance(value, int) and kind is not bool):
-        number = cast(int, value)
-        parts.append(head(0, number) if number >= 0 else head(1, -1 - number))
-    elif isinstance(value, bytes):
+    if isinstance(value, bytes):
         parts += (head(2, len(value)), value)
     elif isinstance(value, str):
         text = value.encode()
         parts += (head(3, len(text)), text)
+    elif value is True or value is False or value is None:
+        parts.append(_SIMPLE[value])
+    elif isinstance(value, int):
+        parts.append(head(0, value) if value >= 0 else head(1, -1 - value))
+    elif depth == 0:
+        raise ValueError("nested too deep, or not a value")
     elif isinstance(value, dict):
-        return _encode_map(value, parts, depth)
+        return _encode_map(value, parts, depth - 1)
     elif isinstance(value, list | tuple):
-        return _encode_array(value, parts, depth)
-    elif value is None:
-        parts.append(b"\xf6")
-    elif kind is bool:
-        parts.append(b"\xf5" if value else b"\xf4")
+        parts.append(head(4, len(value)))
+        return len(value) + sum([_encode(element, parts, depth - 1) for element in value])
     else:
-        raise TypeError(f"{kind.__name__} has no encoding")
+        raise TypeError(f"{type(value).__name__} has no encoding")
     return 0
 
 
 def _encode_map(value: dict[int, Value], parts: list[bytes], depth: int) -> int:
-    if depth == 0:
-        raise ValueError("nested too deep")
     parts.append(head(5, len(value)))
     items = len(value)
     for key in sorted(value):
         if type(key) is not int or key < 0:
             raise TypeError("a map key is an unsigned integer")
         parts.append(head(0, key))
-        items += _encode(value[key], parts, depth - 1)
+        items += _encode(value[key], parts, depth)
     return items
-
-
-def _encode_array(value: list[Value] | tuple[Value, ...], parts: list[bytes], depth: int) -> int:
-    if depth == 0:
-        raise ValueError("nested too deep")
-    parts.append(head(4, len(value)))
-    return len(value) + sum(_encode(element, parts, depth - 1) for element in value)
 
 
 def head(major: int, argument: int) -> bytes:
     """The head of an item: ``major`` type 0 to 7 and an unsigned 64-bit ``argument``, shortest form."""
     major <<= 5
     if argument < 24:
-        return bytes((major | argument,))
+        return _OCTETS[major | argument]
     if argument < 1 << 8:
         return bytes((major | 24, argument))
     if argument < 1 << 16:

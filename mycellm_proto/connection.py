@@ -32,6 +32,7 @@ from .frames import (
     End,
     Error,
     Frame,
+    FrameType,
     Models,
     Request,
     UnknownFrame,
@@ -88,10 +89,12 @@ class Connection:
         self._control = Control(
             role=role, key=key, binding=binding, expected_peer=expected_peer, grease=self._grease, now=now
         )
-        self._control_reader = FrameReader(LIMITS, limits.MAX_SMALL)
+        # Nothing but HELLO comes before the peer is proved, so no more than that is kept.
+        self._control_reader = FrameReader({FrameType.HELLO: limits.MAX_HELLO}, limits.MAX_SMALL)
         self._streams: dict[int, _Stream] = {}
         self._next_stream = int(role)
-        self._highest_peer_stream = -1
+        self._next_peer_stream = 1 - int(role)
+        self._skipped: set[int] = set()  # the peer's streams below that one of which nothing came yet
         self._discarded = 0
         self._events: list[Event] = []
         self._actions: list[Action] = []
@@ -113,10 +116,10 @@ class Connection:
         """The peer reset the stream, or stopped reading it."""
         if self._over:
             return
-        if stream_id in self._streams:
-            self._lost(stream_id)
-        elif stream_id in CONTROL_STREAM.values():
-            self._fail(_misuse("control stream reset"))
+        try:
+            self._reset(stream_id)
+        except ProtocolError as error:
+            self._fail(error)
 
     def connection_lost(self, code: int) -> None:
         """The connection is gone: every exchange is over with ``code``."""
@@ -160,7 +163,12 @@ class Connection:
     # What the owner does, as either side
 
     def advertise(self, quotes: Iterable[Signed], now: float) -> None:
-        """Offer the models of these signed quotes to the peer, in place of those offered before."""
+        """Offer the models of these signed quotes to the peer, in place of those offered before.
+
+        Raises `LocalProtocolError` before the handshake is done, and for more quotes than one frame holds.
+        """
+        if self._over:
+            return
         self._control.forget_quotes(now)
         self._write(CONTROL_STREAM[self._role], self._control.advertise(quotes))
 
@@ -174,7 +182,10 @@ class Connection:
     # What the owner does, as a consumer
 
     def request(self, order: Order, now: float) -> int:
-        """Ask for an answer; the stream's id. Raises `LocalProtocolError` where the session does not allow it."""
+        """Ask for an answer; the stream's id.
+
+        Raises `LocalProtocolError` where the session does not allow it, or the content is larger than a frame may be.
+        """
         if self._over:
             message = "the connection is over"
             raise LocalProtocolError(message, code=ErrorCode.PEER_GONE, requirement="ERR-004")
@@ -186,17 +197,11 @@ class Connection:
             message = "the quote is not one of the peer's"
             raise LocalProtocolError(message, code=ErrorCode.UNKNOWN_QUOTE, requirement="RCP-004")
         stream_id = self._next_stream
+        exchange = ConsumerExchange(stream_id, order, self._key, now)
+        self._write(stream_id, exchange.ask() + self._reserved())
         self._next_stream += 4
-        self._streams[stream_id] = _Stream(ConsumerExchange(stream_id, order, self._key, now))
-        frames: list[Frame] = [
-            Request(
-                content=order.content,
-                salt=order.salt,
-                open=order.signed_open,
-                prepaid=order.chain.link(order.quote.prepaid_ticks),
-            )
-        ]
-        self._write(stream_id, frames + self._reserved())
+        self._streams[stream_id] = _Stream(exchange)
+        self._discarded = 0
         return stream_id
 
     def consumed(self, stream_id: int, size: int) -> None:
@@ -252,7 +257,10 @@ class Connection:
             self._sent(stream_id, exchange.chunk(text, tokens, now))
 
     def end(self, stream_id: int, finish: FinishReason, salt: bytes, now: float) -> None:
-        """End an answer with its close. Without effect where it is over."""
+        """End an answer with its close. Without effect where it is over.
+
+        Raises `LocalProtocolError` for CANCELLED where nobody cancelled.
+        """
         exchange = self.provider(stream_id)
         if exchange is not None and exchange.state in (State.STREAMING, State.CANCELLED):
             self._sent(stream_id, exchange.end(finish, salt, now))
@@ -287,6 +295,14 @@ class Connection:
         if fin:
             self._finished(stream_id, stream)
 
+    def _reset(self, stream_id: int) -> None:
+        if stream_id in CONTROL_STREAM.values():
+            raise _misuse("control stream reset")
+        if stream_id in self._streams:
+            self._lost(stream_id)
+        elif stream_id % 4 == 1 - self._role:
+            self._is_new(stream_id)  # over before anything came
+
     def _receive_control(self, stream_id: int, data: bytes, fin: bool, now: float) -> None:
         if stream_id == CONTROL_STREAM[self._role] or fin:  # CTL-001
             raise _misuse("control stream ended, or written by its reader")
@@ -295,6 +311,8 @@ class Connection:
             self._events += self._control.events
             self._control.events.clear()
             self._write(CONTROL_STREAM[self._role], frames)
+            if self.session is not None:
+                self._control_reader.limits = LIMITS
 
     def _accept_stream(self, stream_id: int, now: float) -> _Stream | None:
         """A new request stream of the peer's; None for a stream that is over."""
@@ -302,15 +320,28 @@ class Connection:
             if stream_id % 4 == self._role and stream_id < self._next_stream:
                 return None
             raise _misuse(f"stream {stream_id} is nobody's")
-        if stream_id <= self._highest_peer_stream:
+        if not self._is_new(stream_id):
             return None
-        self._highest_peer_stream = stream_id
         exchange = ProviderExchange(stream_id, self._key, now)
         stream = self._streams[stream_id] = _Stream(exchange)
-        if len(self._streams) > limits.MAX_STREAMS:  # FLW-006
+        if sum(isinstance(each.exchange, ProviderExchange) for each in self._streams.values()) > limits.MAX_STREAMS:
+            # FLW-006
             self._sent(stream_id, exchange.refuse(ErrorCode.BUSY, retry_after_ms=1000))
             return None
         return stream
+
+    def _is_new(self, stream_id: int) -> bool:
+        """Whether this is the first that is heard of a peer's stream; streams may arrive in any order (FLW-008)."""
+        if stream_id in self._skipped:
+            self._skipped.remove(stream_id)
+            return True
+        if stream_id < self._next_peer_stream:
+            return False
+        if len(self._skipped) + (stream_id - self._next_peer_stream) // 4 > limits.MAX_SKIPPED:
+            raise _misuse(f"stream {stream_id} leaves out too many before it", requirement="FLW-008")
+        self._skipped.update(range(self._next_peer_stream, stream_id, 4))
+        self._next_peer_stream = stream_id + 4
+        return True
 
     def _receive_frame(self, stream_id: int, stream: _Stream, raw: RawFrame, now: float) -> None:
         exchange = stream.exchange
@@ -328,7 +359,7 @@ class Connection:
     def _first_frame(self, stream_id: int, exchange: ProviderExchange, raw: RawFrame, now: float) -> None:
         """A request, verified, or an ERROR that says why not; a caller never waits for nothing (ERR-003)."""
         try:
-            frame = decode_frame(raw)
+            frame = decode_frame(raw) if raw.type == FrameType.REQUEST else None
             if not isinstance(frame, Request):
                 message = f"frame type {raw.type} is no request"
                 raise RemoteProtocolError(message, code=ErrorCode.UNKNOWN_REQUEST, requirement="ERR-003")

@@ -23,7 +23,7 @@ from .economy import (
 )
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .events import Accepted, ChunkReceived, Ended, Event, Failed
-from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, Tick
+from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, Request, Tick
 from .keys import SigningKey
 from .signed import Context, Signed
 from .states import Direction, Role, State, step
@@ -106,10 +106,10 @@ class ConsumerExchange:
         self.stream_id = stream_id
         self._key = key
         self.events: list[Event] = []
-        self.state = State.REQUESTED
+        self.state = State.IDLE
         self._order = order
         self._open_hash = order.signed_open.digest(Context.OPEN)
-        self._input = 0
+        self._input: int | None = None  # unknown before ACCEPT
         self._tokens = 0
         self._chunks = 0
         self._texts: list[str] = []
@@ -123,12 +123,18 @@ class ConsumerExchange:
         self._expiry = now + order.request.deadline_ms / 1000 + limits.DEADLINE_GRACE
         self._heard = now
 
+    def ask(self) -> list[Frame]:
+        """The REQUEST: the first frame of the stream."""
+        order = self._order
+        prepaid = order.chain.link(self._ticks)
+        return [self._send(Request(content=order.content, salt=order.salt, open=order.signed_open, prepaid=prepaid))]
+
     @property
     def deadline(self) -> float | None:
         """When `expire` is due, in seconds; None while nothing is waited for."""
         if self.state in (State.ENDED, State.DONE):
             return None
-        if self.state is State.CANCELLED:
+        if self._wanted is not None:
             return self._expiry
         starved = self._credit - self._received < limits.MIN_CREDIT_STEP  # the owner does not read: not silence
         return self._expiry if starved else min(self._expiry, self._heard + limits.SILENCE_TIMEOUT)
@@ -167,8 +173,9 @@ class ConsumerExchange:
         self._input = frame.input_tokens
         if self._wanted is not None:
             return []
-        # RCP-014: a prompt that costs more than the ceiling is not agreed to; the prepaid ticks are lost at most.
-        if self._order.quote.owed(self._input, 0) > self._order.open.ceiling:
+        # RCP-014: a prompt that costs more than the ceiling, or that the model could not even hold, is not agreed to;
+        # the prepaid ticks are lost at most.
+        if self._owed() > self._order.open.ceiling or self._input > self._order.quote.context_length:
             return self._give_up(ErrorCode.OVERRUN)
         self.events.append(Accepted(stream_id=self.stream_id, input_tokens=self._input))
         return self._pay()
@@ -181,8 +188,10 @@ class ConsumerExchange:
         self._chunks += 1
         self._tokens += frame.tokens
         self._texts.append(frame.text)
-        # RCP-015: more than was asked for, or than the ceiling pays, is an overrun, whatever the bill will say.
-        if self._tokens > self._order.request.max_tokens or self._owed() > self._order.open.ceiling:
+        # RCP-015: more than was asked for, than the ceiling pays, or than any answer has, is an overrun, whatever the
+        # bill will say.
+        too_many = self._tokens > self._order.request.max_tokens or self._received > limits.MAX_ANSWER
+        if too_many or self._owed() > self._order.open.ceiling:
             return self._give_up(ErrorCode.OVERRUN)
         if self._wanted is not None:
             return []
@@ -190,7 +199,7 @@ class ConsumerExchange:
         return self._pay()
 
     def _owed(self) -> int:
-        return self._order.quote.owed(self._input, self._tokens)
+        return self._order.quote.owed(self._input or 0, self._tokens)
 
     def _pay(self) -> list[Frame]:
         """RCP-018: release the tick that covers what is owed."""
@@ -242,13 +251,17 @@ class ConsumerExchange:
             response=response_commitment(salt, "".join(self._texts[:chunks]), close.finish, tokens),
             model_digest=order.quote.model_digest,
             # Before ACCEPT only the provider has counted; the ticks that were released bound what that can cost.
-            input_tokens=close.input_tokens if cancelled and not self._input else self._input,
+            input_tokens=close.input_tokens if cancelled and self._input is None else self._input or 0,
             output_tokens=tokens,
             total=order.quote.total(close.finish, close.input_tokens, tokens, self._ticks),
             finish=close.finish,
         )
         if close != expected or close.total > order.open.ceiling:
             raise _bad_close("not what was delivered")
+        # An END that crossed the CANCEL stands, but nobody may deliver past the payment window (RCP-017).
+        window = (self._ticks + order.quote.window) * order.quote.tick_value
+        if self._wanted is not None and close.total > window:
+            raise _bad_close("delivered past the payment window after a CANCEL")
 
     def countersign(self) -> list[Frame]:
         """Agree to the close. Nothing to send where there is none, or the provider is gone."""
@@ -288,7 +301,7 @@ class ConsumerExchange:
 
     def expire(self, now: float) -> list[Frame]:
         """A wait is over: cancel first, and give up when END does not follow either."""
-        if self.state is State.CANCELLED:
+        if self._wanted is not None:
             return self._give_up(ErrorCode.TIMEOUT)
         return self.cancel(now)
 

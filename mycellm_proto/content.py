@@ -135,7 +135,8 @@ def decode_content(content: bytes) -> ChatRequest:
         value = codec.decode(content)
     except codec.EncodingError as error:
         raise RemoteProtocolError(error.reason.slug, code=ErrorCode.MALFORMED, requirement="INF-003") from None
-    if isinstance(value, dict) and value.get(0) not in frozenset(Operation):
+    operation = value.get(0) if isinstance(value, dict) else None
+    if type(operation) is int and operation not in frozenset(Operation):
         raise RemoteProtocolError("unknown operation", code=ErrorCode.UNSUPPORTED, requirement="INF-005")
     attributes = CHAT_REQUEST.read(value)
     del attributes["operation"]

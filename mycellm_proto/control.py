@@ -82,10 +82,14 @@ class Control:
     def advertise(self, quotes: Iterable[Signed]) -> list[Frame]:
         """Offer these quotes of this node, in place of the ones before."""
         signed = tuple(quotes)
-        self.offered |= {
+        if len(signed) > limits.MAX_QUOTES:
+            message = f"{len(signed)} quotes; at most {limits.MAX_QUOTES} fit one frame"
+            raise LocalProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-005")
+        offered = {
             quote.digest(Context.QUOTE): (read_quote(quote, provider=self._key.public), quote) for quote in signed
         }
         frames = [self._send(Models(quotes=signed))]
+        self.offered |= offered
         if (reserved := self._grease.draw()) is not None:
             frames.append(UnknownFrame(type=reserved, body=b""))
         return frames

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import codec, limits
 from .economy import SALT_SIZE
+from .errors import ErrorCode, LocalProtocolError
 from .fields import Field, Kind, Shape, array, blob, integer, octets, text
 from .framing import RawFrame, encode_frame
 from .keys import SIGNATURE_SIZE
@@ -222,10 +223,21 @@ def decode_frame(raw: RawFrame) -> Frame:
 
 
 def encode(frame: Frame, extra: Mapping[int, codec.Value] | None = None) -> bytes:
-    """The bytes of ``frame`` on the wire. ``extra`` are reserved keys for an unsigned body (EXT-005)."""
+    """The bytes of ``frame`` on the wire. ``extra`` are reserved keys for an unsigned body (EXT-005).
+
+    Raises `LocalProtocolError` for a body that every receiver would refuse as too large.
+    """
+    kind, body = _encode_body(frame, extra)
+    if len(body) > (limit := LIMITS.get(kind, limits.MAX_SMALL)):
+        message = f"frame type {kind} has {len(body)} bytes, at most {limit}"
+        raise LocalProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-005")
+    return encode_frame(kind, body)
+
+
+def _encode_body(frame: Frame, extra: Mapping[int, codec.Value] | None) -> tuple[int, bytes]:
     if isinstance(frame, UnknownFrame):
-        return encode_frame(frame.type, frame.body)
+        return frame.type, frame.body
     if isinstance(frame, HelloFrame):
-        return encode_frame(FrameType.HELLO, codec.encode(frame.hello.to_value()))
+        return FrameType.HELLO, codec.encode(frame.hello.to_value())
     kind, shape = _BY_CLASS[type(frame)]
-    return encode_frame(kind, codec.encode(shape.write(frame, extra)))
+    return kind, codec.encode(shape.write(frame, extra))

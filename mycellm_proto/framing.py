@@ -60,14 +60,15 @@ def _read_varint(buffer: bytearray, position: int) -> tuple[int, int] | None:
 class FrameReader:
     """The incremental reader of one stream.
 
-    ``limits`` gives the largest body per frame type in bytes, ``other`` that of a type it does not name.
+    ``limits`` gives the largest body per frame type in bytes, and may be replaced between two frames; ``other`` that
+    of a type it does not name.
     """
 
-    __slots__ = ("_buffer", "_limits", "_other")
+    __slots__ = ("_buffer", "_other", "limits")
 
     def __init__(self, limits: Mapping[int, int], other: int) -> None:
         self._buffer = bytearray()
-        self._limits = limits
+        self.limits = limits
         self._other = other
 
     @property
@@ -86,7 +87,7 @@ class FrameReader:
             return None
         if (kind := _read_varint(self._buffer, length[1])) is None:
             return None
-        limit = self._limits.get(kind[0], self._other)
+        limit = self.limits.get(kind[0], self._other)
         if length[0] > limit:  # FRM-005: before anything is kept for it
             message = f"frame type {kind[0]} has {length[0]} bytes, at most {limit}"
             raise RemoteProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-005")

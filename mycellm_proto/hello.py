@@ -14,6 +14,7 @@ from enum import IntEnum
 from . import codec
 from .errors import ErrorCode, RemoteProtocolError
 from .fields import Field, Shape, array, boolean, integer, octets, registered
+from .grease import RESERVED
 from .keys import KEY_SIZE, SigningKey
 from .signed import HASH_SIZE, Context, Signed
 
@@ -136,7 +137,7 @@ def negotiate(first: Hello, second: Hello) -> tuple[int, frozenset[int]]:
 
 
 def _shared(first: Iterable[int], second: Iterable[int]) -> frozenset[int]:
-    return frozenset(first) & frozenset(second)
+    return frozenset(first) & frozenset(second) - frozenset(RESERVED)
 
 
 def _failed(message: str, requirement: str) -> RemoteProtocolError:

@@ -42,8 +42,13 @@ MAX_CREDIT = 1 << 20
 """Bytes of CHUNK frames that a consumer may let be outstanding."""
 MIN_CREDIT_STEP = 4096
 """Bytes by which a CREDIT raises the limit at least: bounds how many there can be."""
+MAX_ANSWER = 1 << 24
+"""Bytes of CHUNK frames in one answer: four for each of MAX_TOKENS. Text without tokens costs nothing, so a bound of
+its own keeps it finite."""
 MAX_STREAMS = 64
 """Requests that one peer may have open at once."""
+MAX_SKIPPED = 256
+"""Streams below its newest one of which nothing came yet: packets overtake each other, and QUIC bounds how many."""
 MAX_BUFFERED = 4 << 20
 """Bytes of unfinished frames that one peer may leave here, all streams together."""
 MAX_DISCARDED = 1 << 20

@@ -5,6 +5,8 @@ It never delivers past the ceiling, the payment window or the consumer's credit,
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from . import limits
 from .admission import Admitted
 from .content import FinishReason
@@ -15,6 +17,7 @@ from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Erro
 from .keys import SigningKey
 from .signed import Context, Signed
 from .states import Direction, Role, State, step
+from .ticks import ticks_for
 
 _ROLE = Role.PROVIDER
 
@@ -64,7 +67,8 @@ class ProviderExchange:
         state = self.state
         self.state = step(_ROLE, state, Direction.RECEIVE, TYPES[type(frame)], RemoteProtocolError)
         if state is State.ENDED and isinstance(frame, Tick | Credit | Cancel):
-            return []  # it crossed our END
+            self._crossed(frame)
+            return []
         match frame:
             case Tick():
                 return self._paid(frame.k, frame.link)
@@ -113,7 +117,8 @@ class ProviderExchange:
         paid = (self._meter.ticks + self.quote.window) * self.quote.tick_value
         size = len(encode(Chunk(text=text, tokens=tokens)))
         if owed <= paid and self._sent + size <= self._credit:
-            self.deadline = None
+            if text or tokens:  # a heartbeat ends no wait
+                self.deadline = None
             return True
         if self.deadline is None:
             self.deadline = now + limits.PAYMENT_TIMEOUT
@@ -135,6 +140,8 @@ class ProviderExchange:
         """Bill what was delivered: all of it, or what a CANCEL asked for. ``salt`` is 32 fresh random bytes."""
         if self._wanted is not None:
             finish = FinishReason.CANCELLED
+        elif finish is FinishReason.CANCELLED:
+            raise LocalProtocolError("nobody cancelled", code=ErrorCode.BAD_CLOSE, requirement="RCP-025")
         delivered = self._delivered[: self._wanted]
         tokens = sum(count for _, count in delivered)
         close = Close(
@@ -163,6 +170,12 @@ class ProviderExchange:
         self._unblock()
         return []
 
+    def _crossed(self, frame: Frame) -> None:
+        """A frame that crossed our END: a tick still pays, and nothing else has an effect (RCP-022)."""
+        if isinstance(frame, Tick):
+            with suppress(RemoteProtocolError):
+                self._meter.release(frame.k, frame.link)
+
     def _credited(self, limit: int) -> None:
         # FLW-004, FLW-005: credit moves in steps, and never far ahead of what was sent.
         if not self._credit + limits.MIN_CREDIT_STEP <= limit <= self._sent + limits.MAX_CREDIT:
@@ -180,7 +193,13 @@ class ProviderExchange:
         if frame.chunks > len(self._delivered):
             message = f"{frame.chunks} chunks taken of {len(self._delivered)}"
             raise RemoteProtocolError(message, code=ErrorCode.UNEXPECTED_FRAME, requirement="INF-016")
+        tokens = sum(count for _, count in self._delivered[: frame.chunks])
+        covered = ticks_for(self.quote.owed(self._input, tokens), self.quote.tick_value)
         try:
+            # RCP-023: who paid for more chunks than it names has taken more.
+            if frame.k > max(covered, self.quote.prepaid_ticks):
+                message = "chunks that were paid for are left out"
+                raise RemoteProtocolError(message, code=ErrorCode.BAD_TICK, requirement="RCP-023")
             self._meter.release(frame.k, frame.link)
         except RemoteProtocolError as error:
             return self.refuse(error.code)

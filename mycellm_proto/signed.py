@@ -32,9 +32,12 @@ class Context(Enum):
     NETWORK = "mycellm/network/v1"
 
 
+_LABELS = {context: codec.encode(context.value) for context in Context}
+
+
 def preimage(context: Context, *encoded: bytes) -> bytes:
     """The deterministic CBOR of an array: the label of ``context``, then items that are ``encoded`` already."""
-    return codec.head(4, 1 + len(encoded)) + codec.encode(context.value) + b"".join(encoded)
+    return b"".join((codec.head(4, 1 + len(encoded)), _LABELS[context], *encoded))
 
 
 def digest(context: Context, *encoded: bytes) -> bytes:

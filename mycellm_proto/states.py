@@ -32,6 +32,7 @@ class State(Enum):
     IDLE = "idle"
     REQUESTED = "requested"
     STREAMING = "streaming"
+    WITHDRAWN = "withdrawn"
     CANCELLED = "cancelled"
     ENDED = "ended"
     DONE = "done"
@@ -60,7 +61,7 @@ TABLE: Mapping[tuple[Role, State], Mapping[Event, State]] = {
     (Role.CONSUMER, State.REQUESTED): {
         (_R, FrameType.ACCEPT): State.STREAMING,
         (_R, FrameType.ERROR): State.DONE,
-        (_S, FrameType.CANCEL): State.CANCELLED,
+        (_S, FrameType.CANCEL): State.WITHDRAWN,
     },
     (Role.CONSUMER, State.STREAMING): {
         (_R, FrameType.CHUNK): State.STREAMING,
@@ -71,8 +72,13 @@ TABLE: Mapping[tuple[Role, State], Mapping[Event, State]] = {
         (_S, FrameType.CANCEL): State.CANCELLED,
         (_S, FrameType.ERROR): State.DONE,
     },
-    (Role.CONSUMER, State.CANCELLED): {
+    (Role.CONSUMER, State.WITHDRAWN): {
         (_R, FrameType.ACCEPT): State.CANCELLED,
+        (_R, FrameType.END): State.ENDED,
+        (_R, FrameType.ERROR): State.DONE,
+        (_S, FrameType.ERROR): State.DONE,
+    },
+    (Role.CONSUMER, State.CANCELLED): {
         (_R, FrameType.CHUNK): State.CANCELLED,
         (_R, FrameType.END): State.ENDED,
         (_R, FrameType.ERROR): State.DONE,

@@ -1,0 +1,28 @@
+"""Receipts of both sides, kept in SQLite, and the numbers and sums that depend on them."""
+
+from .errors import (
+    AllowanceExhaustedError,
+    BrokenChainError,
+    RevisionError,
+    SequenceUsedError,
+    StoreError,
+    StoreUnavailableError,
+)
+from .keeper import Pending
+from .records import Identity, ReceiptState, Record, Role
+from .store import ReceiptStore
+
+__all__ = [
+    "AllowanceExhaustedError",
+    "BrokenChainError",
+    "Identity",
+    "Pending",
+    "ReceiptState",
+    "ReceiptStore",
+    "Record",
+    "RevisionError",
+    "Role",
+    "SequenceUsedError",
+    "StoreError",
+    "StoreUnavailableError",
+]

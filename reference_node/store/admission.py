@@ -1,0 +1,94 @@
+"""Which opens a provider takes: each identity once and for ever, in the order of its consumer, within the allowance.
+
+The decision is made in memory and one read of the database, and does not wait for the disk: the first token would.
+A crash before the row is durable forgets a number for which no close was signed, since a provider waits for the row
+before it sends END. So that exchange's payment is lost at most, and a number that was settled is never taken again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from mycellm_proto.receipt import open_body
+
+from .errors import AllowanceExhaustedError, BrokenChainError, SequenceUsedError, StoreUnavailableError
+from .records import ReceiptState, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from mycellm_proto.economy import Evidence
+
+    from .allowance import Allowance
+    from .keeper import Keeper, Pending
+    from .records import Identity
+    from .writer import Outcome
+
+
+class Admission:
+    """Decides on opens. ``read`` gives the hashes of the stored opens under an identity's number and the one before."""
+
+    def __init__(
+        self, keeper: Keeper, allowance: Allowance, read: Callable[[Identity], Awaitable[Mapping[int, bytes]]]
+    ) -> None:
+        self._keeper = keeper
+        self._allowance = allowance
+        self._read = read
+        # Hashes of opens that are being decided on, or are not in the database yet: bounded by what runs and waits.
+        self._taken: dict[Identity, bytes] = {}
+        self._undecided: set[Identity] = set()
+
+    async def admit(self, evidence: Evidence, *, allowance: int, now: float) -> Pending:
+        """See `ReceiptStore.admit`."""
+        record = Record.of("provider", evidence, ReceiptState.OPENED, now)
+        identity = record.identity
+        if identity in self._taken:
+            raise self._used(record, self._taken[identity], decided=identity not in self._undecided)
+        before = self._taken.get(identity._replace(sequence=identity.sequence - 1))
+        self._taken[identity] = record.open_hash  # before anything is awaited: of two at once, the second is refused
+        self._undecided.add(identity)
+        try:
+            self._check(record, await self._read(identity), before)
+            self._check_allowance(record, allowance, now)
+            pending = self._keeper.submit(record)
+        except BaseException:
+            del self._taken[identity]
+            raise
+        finally:
+            self._undecided.discard(identity)
+        self._allowance.reserve(identity, record.created, record.ceiling)
+        return pending
+
+    def written(self, outcome: Outcome) -> None:
+        """A provider's record is in the database."""
+        now, identity = outcome.now, outcome.now.identity
+        if outcome.conflict:
+            return
+        if identity not in self._undecided:
+            self._taken.pop(identity, None)
+        if now.state is not ReceiptState.OPENED:
+            self._allowance.settle(identity, now.created, now.claim, outcome.counted)
+        elif not self._allowance.reserves(identity):  # it waited in the spool when this process started
+            self._allowance.reserve(identity, now.created, now.ceiling)
+            self._allowance.lapse(identity, now.expires, now.claim)
+
+    def _check(self, record: Record, held: Mapping[int, bytes], before: bytes | None) -> None:
+        sequence = record.identity.sequence
+        if sequence in held:
+            raise self._used(record, held[sequence], decided=True)
+        before = held.get(sequence - 1, before)
+        if before is not None and before != open_body(record.evidence.open).previous:
+            raise BrokenChainError("The open does not name the one before it.")
+
+    def _check_allowance(self, record: Record, allowance: int, now: float) -> None:
+        total = self._allowance.total(record.identity.network, now) + record.ceiling
+        if total > allowance:
+            raise AllowanceExhaustedError(allowance, total)
+
+    def _used(self, record: Record, held: bytes, *, decided: bool) -> SequenceUsedError:
+        """The refusal. A different open under a number that was taken proves fraud: the writer keeps both."""
+        if decided and held != record.open_hash:
+            with contextlib.suppress(StoreUnavailableError):
+                self._keeper.submit(record)
+        return SequenceUsedError(f"The number {record.identity.sequence} was used before.")

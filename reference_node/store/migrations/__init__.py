@@ -1,0 +1,1 @@
+"""Migrations of receipts.db, run by Alembic when the store is opened."""

@@ -1,0 +1,66 @@
+"""Family ``commitments``: hashes that hide a request, hide an answer, and name a network."""
+
+from __future__ import annotations
+
+from mycellm_proto.codec import Value, encode
+from mycellm_proto.content import FinishReason
+from mycellm_proto.economy import direct_network, request_commitment, response_commitment
+from mycellm_proto.signed import Context, digest, preimage
+
+from .constants import ANSWER, ANSWER_SALT, CONTENT, SALT
+from .family import ANY, HEX, DisagreementError, Family, Json, accept, case, record
+from .notation import noted
+
+
+def _case(slug: str, requirement: str, context: Context, items: list[Value], expected: bytes) -> dict[str, Json]:
+    """A hash over ``items``; byte strings after a salt are spliced in as they are."""
+    encoded = [encode(item) for item in items]
+    if context is Context.REQUEST:
+        encoded[1] = items[1]  # type: ignore[call-overload]
+    if digest(context, *encoded) != expected:
+        raise DisagreementError(slug)
+    content: dict[str, Json] = {
+        "context": context.value,
+        "items": [noted(item) for item in items],
+        "preimage": preimage(context, *encoded).hex(),
+    }
+    return case(slug, requirement, **content, expect=accept(hash=expected.hex()))
+
+
+def _cases() -> list[dict[str, Json]]:
+    zero = bytes(32)
+    made = [
+        _case("request", "RCP-006~1", Context.REQUEST, [SALT, CONTENT], request_commitment(SALT, CONTENT)),
+        _case("request-other-salt", "RCP-006~1", Context.REQUEST, [zero, CONTENT], request_commitment(zero, CONTENT)),
+        _case("direct-network", "NET-001~1", Context.NETWORK, [{0: "direct"}], direct_network()),
+    ]
+    answers = (
+        ("answer", ANSWER_SALT, ANSWER, FinishReason.STOP, 4),
+        ("answer-other-salt", zero, ANSWER, FinishReason.STOP, 4),
+        ("answer-empty", ANSWER_SALT, "", FinishReason.CANCELLED, 0),
+        ("answer-not-ascii", ANSWER_SALT, "\u6771\u4eac \U0001f344", FinishReason.LENGTH, 300),
+    )
+    for slug, salt, text, finish, tokens in answers:
+        items: list[Value] = [salt, {0: text, 1: int(finish), 2: tokens}]
+        expected = response_commitment(salt, text, finish, tokens)
+        made.append(_case(slug, "RCP-007~1", Context.RESPONSE, items, expected))
+    return made
+
+
+FAMILY = Family(
+    name="commitments",
+    description="Commitments to requests and answers, and the id of the direct network.",
+    notes=(
+        "hash is SHA-256 of preimage, which is the encoding of an array: context, then items in the notation of"
+        " README.md.",
+        "The second item of a request's commitment is the content as it was sent, which is an encoding itself: it is"
+        " spliced into the array, not wrapped into a byte string.",
+    ),
+    schema={
+        "context": {"enum": [context.value for context in Context]},
+        "items": {"type": "array", "items": ANY},
+        "preimage": HEX,
+        "expect": record(verdict={"const": "accept"}, hash=HEX),
+    },
+    cases=_cases,
+)
