@@ -40,9 +40,7 @@ _log = logging.getLogger(__name__)
 class Node:
     """A running node. Start it with `start`, end it with `aclose`."""
 
-    def __init__(
-        self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None
-    ) -> None:
+    def __init__(self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None) -> None:
         self._settings = settings
         self._identity = identity
         self._store = store

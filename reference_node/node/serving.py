@@ -1,51 +1,32 @@
-"""The provider's side: answers a peer's requests with a `Generator`, within payment, credit and allowance."""
+"""What this node answers to its peers."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-from contextlib import aclosing
+import contextlib
 from typing import TYPE_CHECKING
 
-from mycellm_proto import limits
-from mycellm_proto.content import FinishReason
-from mycellm_proto.economy import SALT_SIZE
-from mycellm_proto.errors import ErrorCode
-
-from .. import log
-from ..generation import Delta, Finished, GenerationError, Started
-from ..store import (
-    AllowanceExhaustedError,
-    BrokenChainError,
-    ReceiptState,
-    SequenceUsedError,
-    StoreError,
-)
-from . import clock
+from .job import ProviderJob
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable
 
     from mycellm_proto import events as proto
-    from mycellm_proto.admission import Admitted
-    from mycellm_proto.provider import ProviderExchange
 
     from ..generation import Generator
     from ..store import ReceiptStore
     from .background import Background
     from .peer_link import PeerLink
 
-PIECE = 4096
-"""Characters of one CHUNK at most: at four bytes each they fit `limits.MAX_CHUNK`."""
 FAREWELL_S = 2.0
 """What running answers get to end and be countersigned when the node stops."""
 
-_log = logging.getLogger(__name__)
-
 
 class Service:
-    """What this node answers to its peers."""
+    """The provider's side of this node: ``find`` gives what serves a model, ``permits`` says to whom.
+
+    ``allowance`` is in micro-credits per 24 hours, for all consumers together.
+    """
 
     def __init__(
         self,
@@ -81,230 +62,7 @@ class Service:
         jobs = list(self._jobs)
         for job in jobs:
             job.shut_down()
-        if jobs:
-            await asyncio.wait([asyncio.ensure_future(job.over.wait()) for job in jobs], timeout=FAREWELL_S)
-
-
-class ProviderJob:
-    """One answer. The protocol's events steer it: payment wakes it, a cancel ends it with a bill."""
-
-    def __init__(self, service: Service, link: PeerLink, stream_id: int, admitted: Admitted) -> None:
-        self.over = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self._service = service
-        self._link = link
-        self._stream_id = stream_id
-        self._admitted = admitted
-        self._wake = asyncio.Event()
-        self._stop: FinishReason | None = None
-        self._running = False
-        self._settled = False
-        self._accepted = False
-        self._kept: Awaitable[None] | None = None
-        self._spoke = clock.now()
-        self._heartbeat: asyncio.TimerHandle | None = None
-
-    # Steering, from the link
-
-    def unblocked(self) -> None:
-        """Payment or credit came."""
-        self._wake.set()
-
-    def cancelled(self) -> None:
-        """The consumer wants no more."""
-        self._interrupt(FinishReason.CANCELLED)
-
-    def shut_down(self) -> None:
-        """The node stops."""
-        self._interrupt(FinishReason.SHUTDOWN)
-
-    def settled(self, event: proto.Settled) -> None:
-        """The exchange is over, with a countersignature or without."""
-        self._settled = True
-        self._interrupt(FinishReason.CANCELLED)
-        agreed = event.evidence.countersignature is not None
-        state = ReceiptState.SETTLED if agreed else ReceiptState.UNACKNOWLEDGED
-        self._service.background.run(self._keep(event, state))
-
-    def _finish(self) -> None:
-        self.over.set()
-        self._service.finished(self)
-
-    def _interrupt(self, reason: FinishReason) -> None:
-        if self._stop is None:
-            self._stop = reason
-            if self._running and self.task is not None:
-                self.task.cancel()
-
-    async def _keep(self, event: proto.Settled, state: ReceiptState) -> None:
-        try:
-            await self._service.store.record("provider", event.evidence, state)
-        finally:
-            self._finish()
-
-    # The work
-
-    async def run(self) -> None:
-        """Answer or refuse; never leave the consumer without a last frame."""
-        self._running = True
-        try:
-            reason = None if self._stop else await self._answer()
-        except asyncio.CancelledError:
-            if self._stop is None:  # the node's own end, not this answer's
-                raise
-            reason = None
-        except GenerationError as error:
-            reason = self._failed(error)
-        except Exception as error:  # noqa: BLE001 - a bug of what serves the model is answered too
-            log.failure(_log, "serving.crashed", error)
-            reason = self._failed(GenerationError(ErrorCode.INTERNAL))
-        reason = self._stop or reason
-        self._running = False
-        if reason is not None and not self._settled:
-            await self._end(reason)
-        else:
-            self._finish()
-
-    async def _answer(self) -> FinishReason | None:
-        """Why the answer ended; None where the request was refused."""
-        if (generator := self._admit()) is None:
-            return None
-        if not await self._reserve():
-            return None
-        self._listen_for_silence()
-        try:
-            async with aclosing(generator.generate(self._admitted.request)) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
-                        return event.reason
-                    if isinstance(event, Started):
-                        if not self._accept(event.input_tokens):
-                            return None
-                    elif not await self._deliver(event):
-                        return FinishReason.CEILING
-        finally:
-            if self._heartbeat is not None:
-                self._heartbeat.cancel()
-        raise GenerationError(ErrorCode.INTERNAL)
-
-    def _admit(self) -> Generator | None:
-        generator = self._service.find(self._admitted.request.model)
-        if self._service.closing:
-            self._refuse(ErrorCode.SHUTTING_DOWN)
-        elif not self._service.permits(self._admitted.open.consumer):
-            self._refuse(ErrorCode.NOT_ALLOWED)
-        elif generator is None or generator.info.digest != self._admitted.quote.model_digest:
-            self._refuse(ErrorCode.UNKNOWN_MODEL)
-        else:
-            return generator
-        return None
-
-    async def _reserve(self) -> bool:
-        """Take the open once and for ever, and its ceiling out of the allowance."""
-        store = self._service.store
-        try:
-            self._kept = await store.admit(self._admitted.evidence, allowance=self._service.allowance, now=clock.now())
-        except SequenceUsedError:
-            self._refuse(ErrorCode.SEQUENCE_USED)
-        except BrokenChainError:
-            self._refuse(ErrorCode.BAD_OPEN)
-        except AllowanceExhaustedError as error:
-            self._refuse(ErrorCode.ALLOWANCE_EXHAUSTED, limit=error.limit, actual=error.actual)
-        except StoreError as error:
-            log.failure(_log, "receipts.unavailable", error)
-            self._refuse(ErrorCode.INTERNAL)
-        else:
-            return True
-        return False
-
-    def _accept(self, input_tokens: int) -> bool:
-        self._accepted = self._link.protocol.accept(self._stream_id, input_tokens)
-        self._link.work()
-        if not self._accepted and self._stop is None:  # its ceiling does not pay for one token
-            self._release()
-        return self._accepted
-
-    async def _deliver(self, event: Delta) -> bool:
-        """Send text as soon as it is paid and credited; False where the ceiling or ``max_tokens`` is reached."""
-        tokens = event.tokens
-        for piece in _pieces(event.text):
-            exchange = self._link.protocol.provider(self._stream_id)
-            if exchange is None:  # over: `settled` has interrupted this task
-                await asyncio.sleep(0)
-                return True
-            if not exchange.affordable(tokens):
-                return False
-            await self._until_ready(exchange, piece, tokens)
-            self._link.protocol.chunk(self._stream_id, piece, tokens, clock.now())
-            self._spoke = clock.now()
-            self._link.work()
-            tokens = 0
-        return True
-
-    async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> None:
-        while not exchange.ready(piece, tokens, clock.now()):
-            self._link.work()  # sets the timer for the payment that is waited for
-            self._wake.clear()
-            await self._wake.wait()
-
-    def _listen_for_silence(self) -> None:
-        silent_for = clock.now() - self._spoke
-        delay = max(0.0, limits.HEARTBEAT - silent_for)
-        self._heartbeat = asyncio.get_running_loop().call_later(delay, self._beat)
-
-    def _beat(self) -> None:
-        """INF-014: say something at least every `limits.HEARTBEAT` seconds."""
-        exchange = self._link.protocol.provider(self._stream_id)
-        now = clock.now()
-        if now >= self._spoke + limits.HEARTBEAT:
-            self._spoke = now
-            if self._accepted and exchange is not None and exchange.ready("", 0, now):
-                self._link.protocol.chunk(self._stream_id, "", 0, now)
-                self._link.work()
-        self._listen_for_silence()
-
-    def _failed(self, error: GenerationError) -> FinishReason | None:
-        """An answer that fails after ACCEPT is billed for what was delivered; before, it is refused."""
-        if self._accepted:
-            return FinishReason.FAILED
-        retry_after_ms = None if error.retry_after is None else max(0, int(error.retry_after * 1000))
-        self._refuse(error.code, retry_after_ms=retry_after_ms, limit=error.limit, actual=error.actual)
-        return None
-
-    async def _end(self, reason: FinishReason) -> None:
-        if not self._accepted and reason is not FinishReason.CANCELLED:
-            self._refuse(ErrorCode.SHUTTING_DOWN if reason is FinishReason.SHUTDOWN else ErrorCode.INTERNAL)
-            self._finish()
-            return
-        if self._kept is not None:  # an open is on the disk before its close is on the wire
-            await self._kept
-        self._link.protocol.end(self._stream_id, reason, os.urandom(SALT_SIZE), clock.now())
-        self._link.work()
-
-    def _refuse(
-        self,
-        code: ErrorCode,
-        *,
-        retry_after_ms: int | None = None,
-        limit: int | None = None,
-        actual: int | None = None,
-    ) -> None:
-        self._link.protocol.refuse(self._stream_id, code, retry_after_ms=retry_after_ms, limit=limit, actual=actual)
-        self._link.jobs.pop(self._stream_id, None)
-        self._link.work()
-        self._release()
-        log.event(_log, logging.INFO, "request.refused", peer=self._link.peer_name, code=code.name)
-
-    def _release(self) -> None:
-        """Nothing is owed for a refused request (RCP-031): give its ceiling back to the allowance."""
-        if self._kept is not None:
-            self._kept = None
-            refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
-            self._service.background.run(refused)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """``text`` in pieces that fit a CHUNK, at least one."""
-    yield text[:PIECE]
-    for start in range(PIECE, len(text), PIECE):
-        yield text[start : start + PIECE]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                for job in jobs:
+                    await job.over.wait()
