@@ -9,7 +9,6 @@ from __future__ import annotations
 from .admission import Admitted, admit
 from .codec import EncodingError, Reason, Value, decode, encode
 from .connection import Connection
-from .consumer import Order, place_order
 from .content import ChatRequest, FinishReason, Message, Operation, Role, Sampling, decode_content, encode_content
 from .economy import DIRECT_NETWORK, Assurance, Close, Evidence, Open, Quote, sign
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
@@ -19,6 +18,7 @@ from .framing import FrameReader, RawFrame, encode_frame
 from .hello import VERSION, Capability, ConnectionRole, Hello, Session
 from .keys import SigningKey, VerifierDriftError, is_valid
 from .nodeid import decode_node_id, encode_node_id
+from .order import Order, place_order
 from .signed import Context, Signed, digest, preimage
 from .ticks import Chain, Meter
 

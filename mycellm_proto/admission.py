@@ -42,6 +42,8 @@ def admit(
     quote, signed_quote = _quoted(opened, offered, now)
     if (opened.network, content.model) != (quote.network, quote.model):
         raise _refusal("open or content is not of the quote", ErrorCode.BAD_OPEN, "RCP-011")
+    if opened.ceiling > limits.MAX_TICKS * quote.tick_value:
+        raise _refusal("more than the ticks of one open can pay", ErrorCode.BAD_OPEN, "RCP-036")
     if request_commitment(frame.salt, frame.content) != opened.request:
         raise _refusal("commitment is not of this content", ErrorCode.BAD_OPEN, "RCP-012")
     meter = Meter(opened.anchor, quote.most_ticks(opened.ceiling))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from . import limits
 from .admission import admit
-from .consumer import ConsumerExchange, Order
+from .consumer import ConsumerExchange
 from .content import FinishReason
 from .control import Control
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
@@ -43,27 +43,14 @@ from .framing import FrameReader, RawFrame
 from .grease import Grease
 from .hello import Capability, ConnectionRole, Session
 from .keys import SigningKey
+from .order import Order
 from .provider import ProviderExchange
 from .signed import Signed
 from .states import State
+from .streams import CONTROL_STREAM, RequestStream, Streams
 
 _LAST = (Countersign, End, Error)
 """Frames after which their sender ends its side of a request stream."""
-
-CONTROL_STREAM = {ConnectionRole.INITIATOR: 2, ConnectionRole.RESPONDER: 3}
-"""The first unidirectional stream of each side (RFC 9000 section 2.1)."""
-
-
-class _Stream:
-    """One request stream: its reader, its exchange, frames ignored on it, and whether this side has ended it."""
-
-    __slots__ = ("ended", "exchange", "ignored", "reader")
-
-    def __init__(self, exchange: ConsumerExchange | ProviderExchange) -> None:
-        self.exchange = exchange
-        self.reader = FrameReader(LIMITS, limits.MAX_SMALL)
-        self.ignored = 0
-        self.ended = False
 
 
 class Connection:
@@ -90,12 +77,8 @@ class Connection:
             role=role, key=key, binding=binding, expected_peer=expected_peer, grease=self._grease, now=now
         )
         # Nothing but HELLO comes before the peer is proved, so no more than that is kept.
-        self._control_reader = FrameReader({FrameType.HELLO: limits.MAX_HELLO}, limits.MAX_SMALL)
-        self._streams: dict[int, _Stream] = {}
-        self._next_stream = int(role)
-        self._next_peer_stream = 1 - int(role)
-        self._skipped: set[int] = set()  # the peer's streams below that one of which nothing came yet
-        self._discarded = 0
+        self._control_reader = FrameReader({FrameType.HELLO: limits.MAX_HELLO}, limits.MAX_SMALL, "FRM-009")
+        self._streams = Streams(role)
         self._events: list[Event] = []
         self._actions: list[Action] = []
         self._over = False
@@ -140,18 +123,19 @@ class Connection:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due (seconds), or None."""
-        deadlines = [stream.exchange.deadline for stream in self._streams.values()] + [self._control.deadline]
-        return None if self._over else min((due for due in deadlines if due is not None), default=None)
+        if self._over:
+            return None
+        control = [] if self._control.deadline is None else [self._control.deadline]
+        return min((*control, *self._streams.deadlines()), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Let every wait that is due end as SPEC.md says."""
         if self._over:
             return
         if self._control.deadline is not None and now >= self._control.deadline:
-            error = RemoteProtocolError("no handshake in time", code=ErrorCode.TIMEOUT, requirement="HSK-014")
-            self._fail(error)
+            self._fail(self._control.overdue())
             return
-        for stream_id, stream in list(self._streams.items()):
+        for stream_id, stream in list(self._streams.open.items()):
             if stream.exchange.deadline is not None and now >= stream.exchange.deadline:
                 self._sent(stream_id, stream.exchange.expire(now))
 
@@ -165,12 +149,13 @@ class Connection:
     def advertise(self, quotes: Iterable[Signed], now: float) -> None:
         """Offer the models of these signed quotes to the peer, in place of those offered before.
 
-        Raises `LocalProtocolError` before the handshake is done, and for more quotes than one frame holds.
+        Raises `LocalProtocolError` before the handshake is done, for more quotes than one frame holds, and for more
+        changes than the peer takes (CTL-005).
         """
         if self._over:
             return
         self._control.forget_quotes(now)
-        self._write(CONTROL_STREAM[self._role], self._control.advertise(quotes))
+        self._write(CONTROL_STREAM[self._role], self._control.advertise(quotes, now))
 
     def close(self, code: ErrorCode) -> None:
         """Close the connection; every exchange is over."""
@@ -184,7 +169,8 @@ class Connection:
     def request(self, order: Order, now: float) -> int:
         """Ask for an answer; the stream's id.
 
-        Raises `LocalProtocolError` where the session does not allow it, or the content is larger than a frame may be.
+        Raises `LocalProtocolError` where the session does not allow it, the content is larger than a frame may be, or
+        too much is asked of this peer already (BUSY).
         """
         if self._over:
             message = "the connection is over"
@@ -192,16 +178,15 @@ class Connection:
         session = self.session
         if session is None or not session.pinned or Capability.CHAT not in session.capabilities:
             message = "no request before authentication, to an unpinned peer, or without the capability"
-            raise LocalProtocolError(message, code=ErrorCode.UNPINNED, requirement="HSK-013")
+            raise LocalProtocolError(message, code=ErrorCode.UNPINNED, requirement="HSK-020")
         if order.open.quote not in self._control.peer_quotes:
             message = "the quote is not one of the peer's"
             raise LocalProtocolError(message, code=ErrorCode.UNKNOWN_QUOTE, requirement="RCP-004")
-        stream_id = self._next_stream
+        stream_id = self._streams.next_own
         exchange = ConsumerExchange(stream_id, order, self._key, now)
-        self._write(stream_id, exchange.ask() + self._reserved())
-        self._next_stream += 4
-        self._streams[stream_id] = _Stream(exchange)
-        self._discarded = 0
+        data = self._encode(exchange.ask() + self._reserved())
+        self._streams.begin(exchange, len(data))
+        self._actions.append(WriteStream(stream_id=stream_id, data=data))
         return stream_id
 
     def consumed(self, stream_id: int, size: int) -> None:
@@ -222,8 +207,8 @@ class Connection:
     # What the owner does, as a provider
 
     def provider(self, stream_id: int) -> ProviderExchange | None:
-        """The exchange on a peer's stream, to be asked whether it is `affordable` and `ready`; None when over."""
-        stream = self._streams.get(stream_id)
+        """The exchange on a peer's stream, to be asked for its `bound` and whether it is `ready`; None when over."""
+        stream = self._streams.open.get(stream_id)
         return stream.exchange if stream and isinstance(stream.exchange, ProviderExchange) else None
 
     def accept(self, stream_id: int, input_tokens: int) -> bool:
@@ -268,7 +253,7 @@ class Connection:
     # Inside
 
     def _consumer(self, stream_id: int) -> ConsumerExchange | None:
-        stream = self._streams.get(stream_id)
+        stream = self._streams.open.get(stream_id)
         return stream.exchange if stream and isinstance(stream.exchange, ConsumerExchange) else None
 
     def _receive(self, stream_id: int, data: bytes, fin: bool, now: float) -> None:
@@ -276,32 +261,38 @@ class Connection:
             self._receive_control(stream_id, data, fin, now)
             return
         if self.session is None:  # HSK-013: nothing but the handshake before both sides are proved
-            raise _misuse("request before authentication", code=ErrorCode.HANDSHAKE_FAILED, requirement="HSK-013")
-        stream = self._streams.get(stream_id) or self._accept_stream(stream_id, now)
+            message = "request before authentication"
+            raise RemoteProtocolError(message, code=ErrorCode.HANDSHAKE_FAILED, requirement="HSK-013")
+        stream = self._streams.open.get(stream_id) or self._accept_stream(stream_id, now)
         if stream is None:
-            self._discard(len(data))
+            self._streams.discard(len(data))
             return
         for raw in stream.reader.feed(data):
             self._receive_frame(stream_id, stream, raw, now)
             if stream.exchange.state is State.DONE:
                 return
-        # FRM-006: what waits for the rest of its frame, all streams together.
-        if (
-            stream.reader.buffered
-            and sum(each.reader.buffered for each in self._streams.values()) > limits.MAX_BUFFERED
-        ):
-            message = "too many bytes of unfinished frames"
-            raise RemoteProtocolError(message, code=ErrorCode.RATE_EXCEEDED, requirement="FRM-006")
+        if stream.reader.buffered:
+            self._streams.check_buffered()
         if fin:
             self._finished(stream_id, stream)
+
+    def _accept_stream(self, stream_id: int, now: float) -> RequestStream | None:
+        """A new request stream of the peer's; None for one that is over, or refused for being one too many."""
+        if not self._streams.is_new(stream_id):
+            return None
+        exchange = ProviderExchange(stream_id, self._key, now)
+        if not self._streams.accept(stream_id, exchange):
+            self._sent(stream_id, exchange.refuse(ErrorCode.BUSY, retry_after_ms=1000))
+            return None
+        return self._streams.open[stream_id]
 
     def _reset(self, stream_id: int) -> None:
         if stream_id in CONTROL_STREAM.values():
             raise _misuse("control stream reset")
-        if stream_id in self._streams:
+        if stream_id in self._streams.open:
             self._lost(stream_id)
-        elif stream_id % 4 == 1 - self._role:
-            self._is_new(stream_id)  # over before anything came
+        elif self.session is not None:
+            self._streams.is_new(stream_id)  # over before anything came
 
     def _receive_control(self, stream_id: int, data: bytes, fin: bool, now: float) -> None:
         if stream_id == CONTROL_STREAM[self._role] or fin:  # CTL-001
@@ -312,45 +303,16 @@ class Connection:
             self._control.events.clear()
             self._write(CONTROL_STREAM[self._role], frames)
             if self.session is not None:
-                self._control_reader.limits = LIMITS
+                self._control_reader.relimit(LIMITS)
 
-    def _accept_stream(self, stream_id: int, now: float) -> _Stream | None:
-        """A new request stream of the peer's; None for a stream that is over."""
-        if stream_id % 4 != 1 - self._role:  # ours, long over; or a unidirectional one that nobody opens
-            if stream_id % 4 == self._role and stream_id < self._next_stream:
-                return None
-            raise _misuse(f"stream {stream_id} is nobody's")
-        if not self._is_new(stream_id):
-            return None
-        exchange = ProviderExchange(stream_id, self._key, now)
-        stream = self._streams[stream_id] = _Stream(exchange)
-        if sum(isinstance(each.exchange, ProviderExchange) for each in self._streams.values()) > limits.MAX_STREAMS:
-            # FLW-006
-            self._sent(stream_id, exchange.refuse(ErrorCode.BUSY, retry_after_ms=1000))
-            return None
-        return stream
-
-    def _is_new(self, stream_id: int) -> bool:
-        """Whether this is the first that is heard of a peer's stream; streams may arrive in any order (FLW-008)."""
-        if stream_id in self._skipped:
-            self._skipped.remove(stream_id)
-            return True
-        if stream_id < self._next_peer_stream:
-            return False
-        if len(self._skipped) + (stream_id - self._next_peer_stream) // 4 > limits.MAX_SKIPPED:
-            raise _misuse(f"stream {stream_id} leaves out too many before it", requirement="FLW-008")
-        self._skipped.update(range(self._next_peer_stream, stream_id, 4))
-        self._next_peer_stream = stream_id + 4
-        return True
-
-    def _receive_frame(self, stream_id: int, stream: _Stream, raw: RawFrame, now: float) -> None:
+    def _receive_frame(self, stream_id: int, stream: RequestStream, raw: RawFrame, now: float) -> None:
         exchange = stream.exchange
         if isinstance(exchange, ProviderExchange) and exchange.state is State.IDLE:
             self._first_frame(stream_id, exchange, raw, now)
             return
         frame = decode_frame(raw)
         if isinstance(frame, UnknownFrame):
-            self._ignore(stream, frame)
+            stream.ignore(frame)
         elif isinstance(exchange, ConsumerExchange):
             self._sent(stream_id, exchange.receive(frame, raw.size, now))
         else:
@@ -373,28 +335,16 @@ class Connection:
             self._sent(stream_id, exchange.refuse(code))
             return
         exchange.begin(admitted)
-        self._discarded = 0
+        self._streams.admitted()
         self._events.append(RequestReceived(stream_id=stream_id, admitted=admitted))
 
-    def _ignore(self, stream: _Stream, frame: UnknownFrame) -> None:
-        stream.ignored += 1
-        if frame.type % 2 == 0 or stream.ignored > limits.MAX_IGNORED:  # EXT-002
-            message = f"unknown frame type {frame.type}"
-            raise RemoteProtocolError(message, code=ErrorCode.UNKNOWN_FRAME, requirement="EXT-002")
-
-    def _discard(self, size: int) -> None:
-        self._discarded += size
-        if self._discarded > limits.MAX_DISCARDED:  # FLW-007
-            message = "too many bytes for streams that are over"
-            raise RemoteProtocolError(message, code=ErrorCode.RATE_EXCEEDED, requirement="FLW-007")
-
-    def _finished(self, stream_id: int, stream: _Stream) -> None:
+    def _finished(self, stream_id: int, stream: RequestStream) -> None:
         """The peer ended its side: after END as it should, else it is gone (INF-017, RCP-032)."""
         if not (isinstance(stream.exchange, ConsumerExchange) and stream.exchange.state is State.ENDED):
             self._lost(stream_id)
 
     def _lost(self, stream_id: int) -> None:
-        stream = self._streams[stream_id]
+        stream = self._streams.open[stream_id]
         if isinstance(stream.exchange, ConsumerExchange):
             stream.exchange.lost(ErrorCode.PEER_GONE)
         else:
@@ -409,7 +359,7 @@ class Connection:
 
     def _sent(self, stream_id: int, frames: list[Frame]) -> None:
         """Write what an exchange sends, collect its events, and forget it once it is over."""
-        stream = self._streams[stream_id]
+        stream = self._streams.open[stream_id]
         self._events += stream.exchange.events
         stream.exchange.events.clear()
         over = stream.exchange.state is State.DONE
@@ -417,12 +367,15 @@ class Connection:
         stream.ended = stream.ended or fin
         self._write(stream_id, frames, fin=fin)
         if over:
-            del self._streams[stream_id]
+            del self._streams.open[stream_id]
 
     def _write(self, stream_id: int, frames: list[Frame], *, fin: bool = False) -> None:
-        data = b"".join(encode(frame, self._extra(frame)) for frame in frames)
+        data = self._encode(frames)
         if data or fin:
             self._actions.append(WriteStream(stream_id=stream_id, data=data, fin=fin))
+
+    def _encode(self, frames: list[Frame]) -> bytes:
+        return b"".join([encode(frame, self._extra(frame)) for frame in frames])
 
     def _extra(self, frame: Frame) -> dict[int, bool]:
         """EXT-005: a reserved key beside the registered ones, in frames that are sent once a request."""
@@ -435,16 +388,14 @@ class Connection:
         self._end_all(error.code)
 
     def _end_all(self, code: int) -> None:
-        for stream in self._streams.values():
+        for stream in self._streams.open.values():
             if isinstance(stream.exchange, ConsumerExchange):
                 stream.exchange.lost(code)
             else:
                 stream.exchange.lost()
             self._events += stream.exchange.events
-        self._streams.clear()
+        self._streams.open.clear()
 
 
-def _misuse(
-    message: str, *, code: ErrorCode = ErrorCode.STREAM_MISUSE, requirement: str = "CTL-001"
-) -> RemoteProtocolError:
-    return RemoteProtocolError(message, code=code, requirement=requirement)
+def _misuse(message: str) -> RemoteProtocolError:
+    return RemoteProtocolError(message, code=ErrorCode.STREAM_MISUSE, requirement="CTL-001")

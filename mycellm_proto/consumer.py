@@ -5,98 +5,25 @@ It counts what is delivered, releases ticks for it, and countersigns nothing tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from . import codec, limits
-from .content import ChatRequest, FinishReason, encode_content
+from . import limits
+from .content import FinishReason
 from .economy import (
     Close,
     Evidence,
-    Open,
-    Quote,
     countersign,
     read_close,
-    request_commitment,
     response_commitment,
-    sign,
 )
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .events import Accepted, ChunkReceived, Ended, Event, Failed
 from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, Request, Tick
 from .keys import SigningKey
+from .order import Order
 from .signed import Context, Signed
 from .states import Direction, Role, State, step
-from .ticks import Chain, ticks_for
+from .ticks import ticks_for
 
 _ROLE = Role.CONSUMER
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """All that a consumer needs to ask for one answer. ``content`` are the bytes that ``open`` commits to."""
-
-    request: ChatRequest
-    content: bytes
-    salt: bytes
-    quote: Quote
-    signed_quote: Signed
-    open: Open
-    signed_open: Signed
-    chain: Chain
-
-    @property
-    def evidence(self) -> Evidence:
-        """What sending this order gives away: the prepaid ticks."""
-        ticks = self.quote.prepaid_ticks
-        return Evidence(quote=self.signed_quote, open=self.signed_open, ticks=ticks, link=self.chain.link(ticks))
-
-
-def place_order(
-    key: SigningKey,
-    request: ChatRequest,
-    *,
-    quote: Quote,
-    signed_quote: Signed,
-    sequence: int,
-    previous: bytes | None,
-    ceiling: int,
-    salt: bytes,
-    chain_seed: bytes,
-    reserved: Mapping[int, codec.Value] | None = None,
-) -> Order:
-    """Authorise one request. ``sequence`` must be durably taken before this call (RCP-003).
-
-    ``ceiling`` is in micro-credits; ``salt`` and ``chain_seed`` are 32 fresh random bytes each; ``reserved`` are
-    GREASE keys for the content. Raises `LocalProtocolError` where the ceiling does not cover the prepaid ticks.
-    """
-    length = quote.most_ticks(ceiling)
-    if length < quote.prepaid_ticks:
-        message = f"a ceiling of {ceiling} micro-credits is below the {quote.prepaid_ticks} prepaid ticks"
-        raise LocalProtocolError(message, code=ErrorCode.CEILING_TOO_LOW, requirement="RCP-013")
-    content = encode_content(request, reserved)
-    chain = Chain(chain_seed, length)
-    opened = Open(
-        network=quote.network,
-        consumer=key.public,
-        provider=quote.provider,
-        sequence=sequence,
-        previous=previous,
-        quote=signed_quote.digest(Context.QUOTE),
-        request=request_commitment(salt, content),
-        ceiling=ceiling,
-        anchor=chain.anchor,
-    )
-    return Order(
-        request=request,
-        content=content,
-        salt=salt,
-        quote=quote,
-        signed_quote=signed_quote,
-        open=opened,
-        signed_open=sign(key, opened),
-        chain=chain,
-    )
 
 
 class ConsumerExchange:
@@ -118,6 +45,7 @@ class ConsumerExchange:
         self._credit = limits.INITIAL_CREDIT
         self._ticks = order.quote.prepaid_ticks
         self._wanted: tuple[int, int] | None = None  # chunks and tokens at the moment of CANCEL
+        self._cause: ErrorCode | None = None  # why there was a CANCEL
         self._close: Signed | None = None
         self._countersignature: bytes | None = None
         self._expiry = now + order.request.deadline_ms / 1000 + limits.DEADLINE_GRACE
@@ -160,16 +88,16 @@ class ConsumerExchange:
         self.state = step(_ROLE, before, Direction.RECEIVE, TYPES[type(frame)], RemoteProtocolError)
         match frame:
             case Accept():
-                return self._accepted(frame)
+                return self._accepted(frame, now)
             case Chunk():
                 return self._chunk(frame, size)
             case End():
                 return self._end(frame)
             case Error():
-                self._fail(frame, refused=before is State.REQUESTED)
+                self._fail(frame, refused=before in (State.REQUESTED, State.WITHDRAWN))
         return []
 
-    def _accepted(self, frame: Accept) -> list[Frame]:
+    def _accepted(self, frame: Accept, now: float) -> list[Frame]:
         self._input = frame.input_tokens
         if self._wanted is not None:
             return []
@@ -177,6 +105,8 @@ class ConsumerExchange:
         # the prepaid ticks are lost at most.
         if self._owed() > self._order.open.ceiling or self._input > self._order.quote.context_length:
             return self._give_up(ErrorCode.OVERRUN)
+        if self._input > self._order.most_input:  # RCP-038
+            return self._cancel(now, ErrorCode.OVERRUN)
         self.events.append(Accepted(stream_id=self.stream_id, input_tokens=self._input))
         return self._pay()
 
@@ -220,8 +150,12 @@ class ConsumerExchange:
 
     def cancel(self, now: float) -> list[Frame]:
         """Want no more. Nothing to send where the exchange is over already."""
+        return self._cancel(now, ErrorCode.CANCELLED)
+
+    def _cancel(self, now: float, cause: ErrorCode) -> list[Frame]:
         if self.state not in (State.REQUESTED, State.STREAMING):
             return []
+        self._cause = cause
         self._wanted = (self._chunks, self._tokens)
         self._expiry = now + limits.CLOSING_TIMEOUT
         link = self._order.chain.link(self._ticks)
@@ -236,14 +170,14 @@ class ConsumerExchange:
             return self._give_up(ErrorCode.BAD_CLOSE)
         self._close = frame.close
         self._countersignature = countersign(self._key, frame.close)
-        self.events.append(Ended(stream_id=self.stream_id, close=close, evidence=self.evidence))
+        self.events.append(Ended(stream_id=self.stream_id, close=close, cause=self._cause, evidence=self.evidence))
         return []
 
     def _check(self, close: Close, salt: bytes) -> None:
         order = self._order
         cancelled = close.finish is FinishReason.CANCELLED
         if cancelled and self._wanted is None:
-            raise _bad_close("cancelled by nobody")
+            raise _bad_close("cancelled by nobody", "RCP-027")
         chunks, tokens = self._wanted if cancelled and self._wanted else (self._chunks, self._tokens)
         expected = Close(
             open=self._open_hash,
@@ -257,11 +191,11 @@ class ConsumerExchange:
             finish=close.finish,
         )
         if close != expected or close.total > order.open.ceiling:
-            raise _bad_close("not what was delivered")
-        # An END that crossed the CANCEL stands, but nobody may deliver past the payment window (RCP-017).
+            raise _bad_close("not what was delivered", "RCP-028")
+        # An END that crossed the CANCEL stands, but nobody may deliver past the payment window (RCP-033).
         window = (self._ticks + order.quote.window) * order.quote.tick_value
         if self._wanted is not None and close.total > window:
-            raise _bad_close("delivered past the payment window after a CANCEL")
+            raise _bad_close("delivered past the payment window after a CANCEL", "RCP-033")
 
     def countersign(self) -> list[Frame]:
         """Agree to the close. Nothing to send where there is none, or the provider is gone."""
@@ -270,11 +204,12 @@ class ConsumerExchange:
         return [self._send(Countersign(signature=self._countersignature))]
 
     def _fail(self, frame: Error, *, refused: bool = False) -> None:
+        released = min(self._ticks * self._order.quote.tick_value, self._order.open.ceiling)  # RCP-032
         self.events.append(
             Failed(
                 stream_id=self.stream_id,
                 code=frame.code,
-                owed=0 if refused else self._ticks * self._order.quote.tick_value,
+                owed=0 if refused else released,
                 evidence=self.evidence,
                 retry_after_ms=frame.retry_after_ms,
                 limit=frame.limit,
@@ -303,8 +238,8 @@ class ConsumerExchange:
         """A wait is over: cancel first, and give up when END does not follow either."""
         if self._wanted is not None:
             return self._give_up(ErrorCode.TIMEOUT)
-        return self.cancel(now)
+        return self._cancel(now, ErrorCode.TIMEOUT)
 
 
-def _bad_close(message: str) -> RemoteProtocolError:
-    return RemoteProtocolError(message, code=ErrorCode.BAD_CLOSE, requirement="RCP-028")
+def _bad_close(message: str, requirement: str) -> RemoteProtocolError:
+    return RemoteProtocolError(message, code=ErrorCode.BAD_CLOSE, requirement=requirement)

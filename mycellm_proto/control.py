@@ -26,6 +26,7 @@ from .hello import (
     read_hello,
 )
 from .keys import SigningKey
+from .rate import Bucket
 from .signed import Context, Signed
 from .states import Direction, Role, State, step
 
@@ -55,8 +56,8 @@ class Control:
         self._binding = binding
         self._expected = expected_peer
         self._grease = grease
-        self._allowance = float(limits.CONTROL_BURST)
-        self._refilled = now
+        self._received = Bucket(limits.CONTROL_BURST, limits.CONTROL_RATE, now)
+        self._sent = Bucket(limits.CONTROL_BURST, limits.CONTROL_RATE, now)
         self._own: tuple[Hello, Signed] | None = None
 
     def start(self) -> list[Frame]:
@@ -79,18 +80,21 @@ class Control:
             self._advertised(frame)
         return frames
 
-    def advertise(self, quotes: Iterable[Signed]) -> list[Frame]:
-        """Offer these quotes of this node, in place of the ones before."""
+    def advertise(self, quotes: Iterable[Signed], now: float) -> list[Frame]:
+        """Offer these quotes of this node, in place of the ones before. Raises `LocalProtocolError`."""
         signed = tuple(quotes)
         if len(signed) > limits.MAX_QUOTES:
             message = f"{len(signed)} quotes; at most {limits.MAX_QUOTES} fit one frame"
-            raise LocalProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-005")
+            raise LocalProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-004")
         offered = {
             quote.digest(Context.QUOTE): (read_quote(quote, provider=self._key.public), quote) for quote in signed
         }
         frames = [self._send(Models(quotes=signed))]
+        if not self._sent.take(now):
+            message = "more changes than the peer takes"
+            raise LocalProtocolError(message, code=ErrorCode.RATE_EXCEEDED, requirement="CTL-005")
         self.offered |= offered
-        if (reserved := self._grease.draw()) is not None:
+        if (reserved := self._grease.draw()) is not None and self._sent.take(now):
             frames.append(UnknownFrame(type=reserved, body=b""))
         return frames
 
@@ -147,27 +151,32 @@ class Control:
     def _prove(self, own: Hello, peer: Hello, *, pinned: bool) -> None:
         version, capabilities = negotiate(own, peer)
         self.session = Session(peer=peer.node_key, pinned=pinned, version=version, capabilities=capabilities)
-        self.deadline = None
+        if self._role is ConnectionRole.RESPONDER:
+            self.deadline = None  # the initiator goes on waiting, for MODELS
         self.events.append(Authenticated(session=self.session))
+
+    def overdue(self) -> RemoteProtocolError:
+        """What the peer failed to send in time: its HELLO, or its first MODELS."""
+        requirement = "HSK-014" if self.session is None else "CTL-009"
+        return RemoteProtocolError("no handshake in time", code=ErrorCode.TIMEOUT, requirement=requirement)
 
     def _advertised(self, frame: Models) -> None:
         assert self.session is not None  # the table lets MODELS in after HELLO alone
         quotes = [(read_quote(quote, provider=self.session.peer), quote) for quote in frame.quotes]
+        self.deadline = None
         self.peer_quotes = {quote.digest(Context.QUOTE): (body, quote) for body, quote in quotes}
         self.events.append(ModelsChanged(quotes=tuple(quotes)))
 
     def _ignore(self, frame: UnknownFrame, now: float) -> None:
-        # EXT-002: it's OK to be odd, but not before HELLO.
+        # EXT-002, EXT-009: it's OK to be odd, but not before HELLO.
         if frame.type % 2 == 0 or self.session is None:
             message = f"unknown frame type {frame.type}"
-            raise RemoteProtocolError(message, code=ErrorCode.UNKNOWN_FRAME, requirement="EXT-002")
+            requirement = "EXT-009" if self.session is None else "EXT-002"
+            raise RemoteProtocolError(message, code=ErrorCode.UNKNOWN_FRAME, requirement=requirement)
         self._spend(now)
 
     def _spend(self, now: float) -> None:
         """CTL-004: one frame of the control stream's allowance."""
-        refill = max(0.0, now - self._refilled) * limits.CONTROL_RATE
-        self._allowance = min(float(limits.CONTROL_BURST), self._allowance + refill) - 1
-        self._refilled = now
-        if self._allowance < 0:
+        if not self._received.take(now):
             message = "too many frames on the control stream"
             raise RemoteProtocolError(message, code=ErrorCode.RATE_EXCEEDED, requirement="CTL-004")

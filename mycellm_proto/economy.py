@@ -15,7 +15,7 @@ from .content import FinishReason
 from .errors import ErrorCode, RemoteProtocolError
 from .fields import Field, Shape, integer, nullable, octets, registered, text
 from .keys import KEY_SIZE, SigningKey
-from .limits import MAX_AMOUNT, MAX_MODEL_ID, MAX_PRICE, MAX_TICKS, MAX_TOKENS
+from .limits import MAX_AMOUNT, MAX_MODEL_ID, MAX_PRICE, MAX_TICK_VALUE, MAX_TICKS, MAX_TOKENS
 from .signed import HASH_SIZE, Context, Signed, digest
 from .ticks import ticks_for
 
@@ -40,7 +40,7 @@ QUOTE = Shape(
     Field(4, "context_length", integer(MAX_TOKENS, 1)),
     Field(5, "price_in", integer(MAX_PRICE)),
     Field(6, "price_out", integer(MAX_PRICE)),
-    Field(7, "tick_value", integer(MAX_AMOUNT, 1)),
+    Field(7, "tick_value", integer(MAX_TICK_VALUE, 1)),
     Field(8, "prepaid_ticks", integer(MAX_TICKS)),
     Field(9, "window", integer(MAX_TICKS, 1)),
     Field(10, "expires", integer(MAX_AMOUNT)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .admission import Admitted
 from .economy import Close, Evidence, Quote
-from .errors import ProtocolError
+from .errors import ErrorCode, ProtocolError
 from .hello import Session
 from .signed import Signed
 
@@ -102,10 +102,14 @@ class ChunkReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The answer is whole and its close is right: store ``evidence``, then `countersign`."""
+    """The answer is whole and its close is right: store ``evidence``, then `countersign`.
+
+    ``cause`` says why this side sent CANCEL, where it did: CANCELLED by its owner, TIMEOUT, or OVERRUN.
+    """
 
     stream_id: int
     close: Close
+    cause: ErrorCode | None
     evidence: Evidence
 
 

@@ -1,4 +1,4 @@
-"""Shapes of maps as data: SPEC.md sections "Encoding" and "Extension".
+"""Shapes of maps as data: SPEC.md sections "Encoding" and "Versioning and extension".
 
 A `Shape` lists the keys of a map, what each may hold and the attribute that it becomes; one table serves both
 directions. In a signed body every unknown key is fatal. In any other body an unknown even key is fatal and an unknown

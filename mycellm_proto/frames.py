@@ -1,4 +1,6 @@
-"""Frames: SPEC.md section "Frames". One frozen dataclass, one shape and one limit each, in one table.
+"""Frames: SPEC.md sections "Framing" and "Inference exchange".
+
+One frozen dataclass, one shape and one limit each, in one table.
 
 `decode_frame` gives the dataclass of a registered type and `UnknownFrame` for any other; `encode` is its inverse.
 """
@@ -230,7 +232,7 @@ def encode(frame: Frame, extra: Mapping[int, codec.Value] | None = None) -> byte
     kind, body = _encode_body(frame, extra)
     if len(body) > (limit := LIMITS.get(kind, limits.MAX_SMALL)):
         message = f"frame type {kind} has {len(body)} bytes, at most {limit}"
-        raise LocalProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-005")
+        raise LocalProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-004")
     return encode_frame(kind, body)
 
 

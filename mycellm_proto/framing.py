@@ -60,16 +60,22 @@ def _read_varint(buffer: bytearray, position: int) -> tuple[int, int] | None:
 class FrameReader:
     """The incremental reader of one stream.
 
-    ``limits`` gives the largest body per frame type in bytes, and may be replaced between two frames; ``other`` that
-    of a type it does not name.
+    ``limits`` gives the largest body per frame type in bytes, ``other`` that of a type it does not name;
+    ``requirement`` is the rule that they come from.
     """
 
-    __slots__ = ("_buffer", "_other", "limits")
+    __slots__ = ("_buffer", "_limits", "_other", "_requirement")
 
-    def __init__(self, limits: Mapping[int, int], other: int) -> None:
+    def __init__(self, limits: Mapping[int, int], other: int, requirement: str = "FRM-005") -> None:
         self._buffer = bytearray()
-        self.limits = limits
+        self._limits = limits
         self._other = other
+        self._requirement = requirement
+
+    def relimit(self, limits: Mapping[int, int]) -> None:
+        """Go by other ``limits`` from the next frame on: those of FRM-005."""
+        self._limits = limits
+        self._requirement = "FRM-005"
 
     @property
     def buffered(self) -> int:
@@ -87,10 +93,10 @@ class FrameReader:
             return None
         if (kind := _read_varint(self._buffer, length[1])) is None:
             return None
-        limit = self.limits.get(kind[0], self._other)
+        limit = self._limits.get(kind[0], self._other)
         if length[0] > limit:  # FRM-005: before anything is kept for it
             message = f"frame type {kind[0]} has {length[0]} bytes, at most {limit}"
-            raise RemoteProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement="FRM-005")
+            raise RemoteProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement=self._requirement)
         end = kind[1] + length[0]
         if end > len(self._buffer):
             return None

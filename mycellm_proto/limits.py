@@ -33,6 +33,8 @@ MAX_PRICE = 1_000_000_000
 stay below 2**53, exact in every language."""
 MAX_AMOUNT = (1 << 53) - 1
 """Micro-credits in any amount."""
+MAX_TICK_VALUE = 1 << 35
+"""Micro-credits of one tick: MAX_TICKS of them stay below 2**53."""
 MAX_TICKS = 65_536
 """Ticks of an open: bounds the hash chain to 2 MiB and a claim's check to a few milliseconds."""
 
@@ -51,8 +53,9 @@ MAX_SKIPPED = 256
 """Streams below its newest one of which nothing came yet: packets overtake each other, and QUIC bounds how many."""
 MAX_BUFFERED = 4 << 20
 """Bytes of unfinished frames that one peer may leave here, all streams together."""
-MAX_DISCARDED = 1 << 20
-"""Bytes for streams that are over which a peer may send between two requests: what was on its way, and no flood."""
+MAX_DISCARDED = 4 << 20
+"""Bytes for streams that are over which a peer may send between two requests: the requests that may be on their way
+(MAX_BUFFERED), and no flood."""
 CONTROL_BURST = 32
 """Frames after HELLO on a control stream that may come at once."""
 CONTROL_RATE = 1.0

@@ -20,6 +20,8 @@ from .states import Direction, Role, State, step
 from .ticks import ticks_for
 
 _ROLE = Role.PROVIDER
+CHUNK_OVERHEAD = 24
+"""Bytes of a CHUNK beside its text, at most."""
 
 
 class ProviderExchange:
@@ -31,6 +33,7 @@ class ProviderExchange:
         self.state = State.IDLE
         self.deadline: float | None = now + limits.REQUEST_TIMEOUT
         self._key = key
+        self._accepted = False
 
     def begin(self, admitted: Admitted) -> None:
         """Take a verified REQUEST."""
@@ -88,6 +91,7 @@ class ProviderExchange:
         if needed > self.open.ceiling:  # RCP-013
             return self.refuse(ErrorCode.CEILING_TOO_LOW, limit=self.open.ceiling, actual=needed)
         self._input = input_tokens
+        self._accepted = True
         return [self._send(Accept(input_tokens=input_tokens))]
 
     def refuse(
@@ -99,24 +103,23 @@ class ProviderExchange:
         actual: int | None = None,
     ) -> list[Frame]:
         """Give the request up with an error. Before ACCEPT nothing is owed (RCP-031)."""
-        accepted = self.state in (State.STREAMING, State.CANCELLED)
         frame = self._send(Error(code=code, retry_after_ms=retry_after_ms, limit=limit, actual=actual))
         self.deadline = None
-        if accepted:
+        if self._accepted:
             self._settle()
         return [frame]
 
-    def affordable(self, tokens: int) -> bool:
-        """RCP-016: whether the ceiling pays for ``tokens`` more."""
+    def bound(self, text: str, tokens: int) -> FinishReason | None:
+        """Why an answer must end before this chunk: INF-012 ``max_tokens``, FLW-014 its bytes, RCP-016 the ceiling."""
+        if self._tokens + tokens > self.request.max_tokens or self._sent + _most_bytes(text) > limits.MAX_ANSWER:
+            return FinishReason.LENGTH
         owed = self.quote.owed(self._input, self._tokens + tokens)
-        return owed <= self.open.ceiling and self._tokens + tokens <= self.request.max_tokens
+        return FinishReason.CEILING if owed > self.open.ceiling else None
 
     def ready(self, text: str, tokens: int, now: float) -> bool:
         """Whether a chunk may go now: RCP-017 the payment window, FLW-002 the credit. False starts a deadline."""
         owed = self.quote.owed(self._input, self._tokens + tokens)
-        paid = (self._meter.ticks + self.quote.window) * self.quote.tick_value
-        size = len(encode(Chunk(text=text, tokens=tokens)))
-        if owed <= paid and self._sent + size <= self._credit:
+        if owed <= self._covered and self._sent + _most_bytes(text) <= self._credit:
             if text or tokens:  # a heartbeat ends no wait
                 self.deadline = None
             return True
@@ -124,9 +127,14 @@ class ProviderExchange:
             self.deadline = now + limits.PAYMENT_TIMEOUT
         return False
 
+    @property
+    def _covered(self) -> int:
+        """Micro-credits that may be owed now: what was paid, and the window."""
+        return (self._meter.ticks + self.quote.window) * self.quote.tick_value
+
     def chunk(self, text: str, tokens: int, now: float) -> list[Frame]:
-        """Deliver. Raises `LocalProtocolError` unless `affordable` and `ready`."""
-        if not (self.affordable(tokens) and self.ready(text, tokens, now)):
+        """Deliver. Raises `LocalProtocolError` past a `bound`, or unless `ready`."""
+        if self.bound(text, tokens) is not None or not self.ready(text, tokens, now):
             message = "chunk beyond the ceiling, the payment window or the credit"
             raise LocalProtocolError(message, code=ErrorCode.OVERRUN, requirement="RCP-016")
         frame = Chunk(text=text, tokens=tokens)
@@ -137,11 +145,16 @@ class ProviderExchange:
         return [frame]
 
     def end(self, finish: FinishReason, salt: bytes, now: float) -> list[Frame]:
-        """Bill what was delivered: all of it, or what a CANCEL asked for. ``salt`` is 32 fresh random bytes."""
+        """Bill what was delivered: all of it, or what a CANCEL asked for. ``salt`` is 32 fresh random bytes.
+
+        Where not even the prompt is paid, the answer is given up instead (RCP-034).
+        """
         if self._wanted is not None:
             finish = FinishReason.CANCELLED
         elif finish is FinishReason.CANCELLED:
             raise LocalProtocolError("nobody cancelled", code=ErrorCode.BAD_CLOSE, requirement="RCP-025")
+        elif self.quote.owed(self._input, self._tokens) > self._covered:
+            return self.refuse(ErrorCode.TICK_OVERDUE)
         delivered = self._delivered[: self._wanted]
         tokens = sum(count for _, count in delivered)
         close = Close(
@@ -177,10 +190,11 @@ class ProviderExchange:
                 self._meter.release(frame.k, frame.link)
 
     def _credited(self, limit: int) -> None:
-        # FLW-004, FLW-005: credit moves in steps, and never far ahead of what was sent.
-        if not self._credit + limits.MIN_CREDIT_STEP <= limit <= self._sent + limits.MAX_CREDIT:
+        too_small = limit < self._credit + limits.MIN_CREDIT_STEP  # FLW-004: credit moves in steps
+        if too_small or limit > self._sent + limits.MAX_CREDIT:  # FLW-005: and never far ahead of what was sent
             message = f"credit of {limit} after {self._credit}, {self._sent} sent"
-            raise RemoteProtocolError(message, code=ErrorCode.FLOW_CONTROL, requirement="FLW-004")
+            requirement = "FLW-004" if too_small else "FLW-005"
+            raise RemoteProtocolError(message, code=ErrorCode.FLOW_CONTROL, requirement=requirement)
         self._credit = limit
         self._unblock()
 
@@ -241,3 +255,8 @@ class ProviderExchange:
             self._settle()
             return []
         return self.refuse(ErrorCode.TICK_OVERDUE)
+
+
+def _most_bytes(text: str) -> int:
+    """Bytes of a CHUNK with ``text`` at most: two varints, two keys and two heads beside it."""
+    return len(text.encode()) + CHUNK_OVERHEAD

@@ -92,7 +92,7 @@ def decode_receipt(data: bytes) -> Receipt:
 
 
 def _not_a_receipt(message: str) -> RemoteProtocolError:
-    return RemoteProtocolError(message, code=ErrorCode.ENCODING, requirement="RCP-024")
+    return RemoteProtocolError(message, code=ErrorCode.ENCODING, requirement="RCP-048")
 
 
 def quote_body(signed: Signed) -> Quote:
@@ -148,7 +148,7 @@ def verify_evidence(evidence: Evidence, *, networks: Collection[bytes] = (DIRECT
 
 
 def verify_double_open(first: Signed, second: Signed) -> list[Finding]:
-    """What is missing for a proof of fraud: one consumer signed two different opens under one identity (RCP-003)."""
+    """What is missing for a proof of fraud: one consumer signed two different opens under one identity (RCP-049)."""
     findings = []
     try:
         bodies = [open_body(signed) for signed in (first, second)]
@@ -158,9 +158,9 @@ def verify_double_open(first: Signed, second: Signed) -> list[Finding]:
         return [_finding("open", error)]
     identities = {(body.network, body.consumer, body.provider, body.sequence) for body in bodies}
     if len(identities) > 1:
-        findings.append(Finding(check="identity", requirement="RCP-003", problem="the opens have two identities"))
+        findings.append(Finding(check="identity", requirement="RCP-049", problem="the opens have two identities"))
     if first.body == second.body:
-        findings.append(Finding(check="open", requirement="RCP-003", problem="both are the same open"))
+        findings.append(Finding(check="open", requirement="RCP-049", problem="both are the same open"))
     return findings
 
 

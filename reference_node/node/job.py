@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 PIECE = 4000
 """Characters of one CHUNK at most: at four bytes each they fit `limits.MAX_CHUNK`."""
 
+REFUSALS = {
+    FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN,
+    FinishReason.DEADLINE: ErrorCode.DEADLINE_EXCEEDED,
+}
+"""What is said before ACCEPT in place of an END with that reason (INF-022)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +64,7 @@ class ProviderJob:
         self._accepted = False
         self._kept: Awaitable[None] | None = None
         self._spoke = clock.now()
+        self._deadline = self._spoke + admitted.request.deadline_ms / 1000
         self._heartbeat: asyncio.TimerHandle | None = None
 
     # Steering, from the link
@@ -136,8 +143,8 @@ class ProviderJob:
                     if isinstance(event, Started):
                         if not self._accept(event.input_tokens):
                             return None
-                    elif not await self._deliver(event):
-                        return FinishReason.CEILING
+                    elif (reason := await self._deliver(event)) is not None:
+                        return reason
         finally:
             if self._heartbeat is not None:
                 self._heartbeat.cancel()
@@ -180,28 +187,35 @@ class ProviderJob:
             self._release()
         return self._accepted
 
-    async def _deliver(self, event: Delta) -> bool:
-        """Send text as soon as it is paid and credited; False where the ceiling or ``max_tokens`` is reached."""
+    async def _deliver(self, event: Delta) -> FinishReason | None:
+        """Send text as soon as it is paid and credited; why the answer ends before all of it, where it does."""
         tokens = event.tokens
         for piece in _pieces(event.text):
             exchange = self._link.protocol.provider(self._stream_id)
             if exchange is None:  # over: `settled` has interrupted this task
                 await asyncio.sleep(0)
-                return True
-            if not exchange.affordable(tokens):
-                return False
-            await self._until_ready(exchange, piece, tokens)
+                return None
+            if (reason := exchange.bound(piece, tokens)) is not None:
+                return reason
+            if not await self._until_ready(exchange, piece, tokens):
+                return FinishReason.DEADLINE
             self._link.protocol.chunk(self._stream_id, piece, tokens, clock.now())
             self._spoke = clock.now()
             self._link.work()
             tokens = 0
-        return True
+        return None
 
-    async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> None:
+    async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> bool:
+        """Wait for payment and credit; False once the request's own deadline has passed (INF-013)."""
         while not exchange.ready(piece, tokens, clock.now()):
             self._link.work()  # sets the timer for the payment that is waited for
             self._wake.clear()
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(self._deadline - clock.now()):
+                    await self._wake.wait()
+            except TimeoutError:
+                return False
+        return True
 
     def _listen_for_silence(self) -> None:
         silent_for = clock.now() - self._spoke
@@ -229,7 +243,7 @@ class ProviderJob:
 
     async def _end(self, reason: FinishReason) -> None:
         if not self._accepted and reason is not FinishReason.CANCELLED:
-            self._refuse(ErrorCode.SHUTTING_DOWN if reason is FinishReason.SHUTDOWN else ErrorCode.INTERNAL)
+            self._refuse(REFUSALS.get(reason, ErrorCode.INTERNAL))
             self._finish()
             return
         try:

@@ -23,10 +23,10 @@ from . import clock
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mycellm_proto.consumer import Order
     from mycellm_proto.economy import Quote
     from mycellm_proto.hello import Session
     from mycellm_proto.keys import SigningKey
+    from mycellm_proto.order import Order
     from mycellm_proto.signed import Signed
 
     from ..quic import Link

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from mycellm_proto import events as proto
 from mycellm_proto import limits
-from mycellm_proto.consumer import place_order
-from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import SALT_SIZE
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
 from mycellm_proto.nodeid import encode_node_id
+from mycellm_proto.order import place_order
 from mycellm_proto.signed import HASH_SIZE
 
 from .. import log
@@ -93,12 +92,13 @@ class RemoteModel:
         self._conclude(call, event)
         if isinstance(event, proto.Failed):
             raise _failure(event)
-        if event.close.finish is FinishReason.CANCELLED:  # not by us: a wait of the protocol's was over
-            raise GenerationError(ErrorCode.TIMEOUT)
         close = event.close
+        if event.cause is not None:  # not the asker's: the protocol gave up waiting, or does not agree to the prompt
+            raise GenerationError(event.cause)
         yield Finished(reason=close.finish, input_tokens=close.input_tokens, output_tokens=close.output_tokens)
 
     async def _place(self, request: ChatRequest) -> Call:
+        prompt = self.prompt_bound(request)
         ceiling = self.ceiling(request)
         try:
             number = await self._consumer.sequences.take(self.quote.network, self.quote.provider)
@@ -112,6 +112,7 @@ class RemoteModel:
                 ceiling=ceiling,
                 salt=os.urandom(SALT_SIZE),
                 chain_seed=os.urandom(HASH_SIZE),
+                most_input=prompt,
             )
             self._consumer.sequences.used(order)
             call = self.link.ask(order)
@@ -123,11 +124,14 @@ class RemoteModel:
             raise GenerationError(ErrorCode.INTERNAL) from error
         return call
 
+    def prompt_bound(self, request: ChatRequest) -> int:
+        """Tokens that the prompt can have: one a byte, and what a chat template adds (RCP-038)."""
+        text = sum(len(message.content.encode()) for message in request.messages)
+        return min(text + MESSAGE_TOKENS * len(request.messages) + TEMPLATE_TOKENS, self.quote.context_length)
+
     def ceiling(self, request: ChatRequest) -> int:
         """Micro-credits that the answer can cost at most. Raises `GenerationError` past ``max_spend``."""
-        text = sum(len(message.content.encode()) for message in request.messages)
-        prompt = min(text + MESSAGE_TOKENS * len(request.messages) + TEMPLATE_TOKENS, max(self.quote.context_length, 1))
-        most = self.quote.owed(prompt, min(request.max_tokens, self.quote.context_length))
+        most = self.quote.owed(self.prompt_bound(request), min(request.max_tokens, self.quote.context_length))
         most = max(most, self.quote.prepaid_ticks * self.quote.tick_value)
         least = max(self.quote.owed(1, 1), self.quote.prepaid_ticks * self.quote.tick_value)
         if least > self._consumer.max_spend:

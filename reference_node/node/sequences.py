@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mycellm_proto.signed import Context
 
 if TYPE_CHECKING:
-    from mycellm_proto.consumer import Order
+    from mycellm_proto.order import Order
 
     from ..store import ReceiptStore
 

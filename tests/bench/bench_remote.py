@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mycellm_proto.consumer import place_order
+from mycellm_proto.order import place_order
 from mycellm_proto.content import ChatRequest, Message, Role
 from mycellm_proto.frames import Accept, Chunk, Request, encode
 from mycellm_proto.keys import SigningKey

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mycellm_proto.connection import Connection
-from mycellm_proto.consumer import Order, place_order
 from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
 from mycellm_proto.economy import DIRECT_NETWORK, Quote, sign
 from mycellm_proto.events import Action, CloseConnection, Event, ModelsChanged, WriteStream
@@ -17,6 +16,7 @@ from mycellm_proto.framing import FrameReader
 from mycellm_proto.hello import ConnectionRole
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.limits import MAX_SMALL
+from mycellm_proto.order import Order, place_order
 from mycellm_proto.signed import Signed
 
 NOW = 1_790_000_000.0
@@ -180,12 +180,15 @@ class Pair:
 
     def exchange(self) -> None:
         """Deliver until neither side has anything to say."""
-        while True:
-            first, second = self.initiator.collect(), self.responder.collect()
-            if not first and not second:
-                return
-            self.deliver(self.initiator, self.responder, first)
-            self.deliver(self.responder, self.initiator, second)
+        while self.passed_on():
+            pass
+
+    def passed_on(self) -> bool:
+        """Deliver what both sides have to say now; whether that was anything."""
+        first, second = self.initiator.collect(), self.responder.collect()
+        self.deliver(self.initiator, self.responder, first)
+        self.deliver(self.responder, self.initiator, second)
+        return bool(first or second)
 
     def deliver(self, sender: Side, receiver: Side, actions: list[Action]) -> None:
         """Hand what ``sender`` wrote to ``receiver``."""

@@ -10,7 +10,7 @@ from mycellm_proto import codec, limits
 from mycellm_proto.connection import Connection
 from mycellm_proto.economy import sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
-from mycellm_proto.events import Authenticated, ConnectionFailed, ModelsChanged, RequestReceived, RequestRefused
+from mycellm_proto.events import Authenticated, ConnectionFailed, ModelsChanged, RequestReceived
 from mycellm_proto.frames import Error, Frame, HelloFrame, Models, UnknownFrame, encode
 from mycellm_proto.framing import encode_frame, encode_varint
 from mycellm_proto.hello import INITIATOR_HELLO, RESPONDER_HELLO, Capability, ConnectionRole, Hello

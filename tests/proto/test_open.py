@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from mycellm_proto import codec, limits
-from mycellm_proto.consumer import Order
 from mycellm_proto.content import CHAT_REQUEST, encode_content
 from mycellm_proto.economy import MAX_SEQUENCE, OPEN, Open, Quote, request_commitment, sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
@@ -16,6 +15,7 @@ from mycellm_proto.events import ConnectionFailed, ModelsChanged, RequestReceive
 from mycellm_proto.frames import Error, Frame, Models, Request, UnknownFrame, encode
 from mycellm_proto.framing import encode_frame
 from mycellm_proto.keys import SigningKey
+from mycellm_proto.order import Order
 from mycellm_proto.signed import Context, Signed
 from mycellm_proto.ticks import Chain
 
