@@ -138,10 +138,11 @@ class ProviderExchange:
             message = "chunk beyond the ceiling, the payment window or the credit"
             raise LocalProtocolError(message, code=ErrorCode.OVERRUN, requirement="RCP-016")
         frame = Chunk(text=text, tokens=tokens)
+        size = len(encode(frame))  # raises before anything counts where no frame holds the text
         self._send(frame)
         self._delivered.append((text, tokens))
         self._tokens += tokens
-        self._sent += len(encode(frame))
+        self._sent += size
         return [frame]
 
     def end(self, finish: FinishReason, salt: bytes, now: float) -> list[Frame]:

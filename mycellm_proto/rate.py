@@ -15,7 +15,10 @@ class Bucket:
         self._since = now
 
     def take(self, now: float) -> bool:
-        """Whether one more is within the rate; it is counted either way."""
-        self._level = min(self._burst, self._level + max(0.0, now - self._since) * self._rate) - 1
+        """Whether one more is within the rate; it counts only then."""
+        self._level = min(self._burst, self._level + max(0.0, now - self._since) * self._rate)
         self._since = now
-        return self._level >= 0
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -128,8 +127,6 @@ def build() -> argparse.ArgumentParser:
     _add_common(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="Commands")
     for name in COMMANDS:
-        if importlib.util.find_spec(f"{__package__}.{name}") is None:
-            continue
         command(name).add_parser(subparsers)
     return parser
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 _HELP = 'talk to the running node: chat "a question", or chat alone for a conversation'
+ANSWER_TOKENS = 1024
+"""Small models can go on for ever; this is more than people read at once."""
 MAX_PROMPT_CHARS = 1 << 20
 """Of a prompt that is read from a pipe; the API takes no more either."""
 
@@ -29,7 +31,8 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
     parser.add_argument("prompt", nargs="*", help="what to ask; without it, a conversation (or a pipe is read)")
     parser.add_argument("--model", metavar="ID", help="the model to ask (default: the first that the node offers)")
     parser.add_argument("--system", metavar="TEXT", help="instructions that come before the conversation")
-    parser.add_argument("--max-tokens", metavar="N", type=int, help="longest answer, in tokens")
+    length = f"longest answer, in tokens (default: {ANSWER_TOKENS})"
+    parser.add_argument("--max-tokens", metavar="N", type=int, default=ANSWER_TOKENS, help=length)
     parser.add_argument("--api", metavar="HOST:PORT", help="the node to ask (default: the one that runs here)")
 
 
@@ -39,7 +42,7 @@ class Conversation:
 
     api: node_api.Api
     model: str
-    max_tokens: int | None
+    max_tokens: int
     messages: list[dict[str, str]] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
@@ -48,9 +51,7 @@ class Conversation:
         """The answer, in pieces; it joins the conversation when it is whole. Raises `CommandError`."""
         turn = {"role": "user", "content": text}
         body: dict[str, object] = {"model": self.model, "messages": [*self.messages, turn], "stream": True}
-        body["stream_options"] = {"include_usage": True}
-        if self.max_tokens is not None:
-            body["max_tokens"] = self.max_tokens
+        body |= {"stream_options": {"include_usage": True}, "max_tokens": self.max_tokens}
         pieces = []
         with self.api.request("POST", "/v1/chat/completions", body) as response:
             if response.status != 200:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reference_node.engine.engine import Engine, load_engine
+from reference_node.engine.engine import CUDA_VARIANT, Engine, load_engine
 from reference_node.engine.options import Device, EngineError, EngineOptions
+from reference_node.engine.session import pick_device
 
-__all__ = ["Device", "Engine", "EngineError", "EngineOptions", "load_engine"]
+__all__ = ["CUDA_VARIANT", "Device", "Engine", "EngineError", "EngineOptions", "load_engine", "pick_device"]

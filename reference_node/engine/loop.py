@@ -163,8 +163,12 @@ class DecodeLoop:
             self._take(job, logits)
 
     def _take(self, job: Job, logits: Logits) -> None:
-        if _deliver(job, lambda job: job.take(logits)):
-            self._leave(job)
+        def take(_jobs: list[Job]) -> None:
+            if _deliver(job, lambda job: job.take(logits)):
+                self._leave(job)
+
+        # Guarded one by one: what is wrong with one answer's text is not wrong with the others of its step.
+        self._guarded(take, [job])
 
     def _guarded(self, step: Callable[[list[Job]], None], jobs: list[Job]) -> None:
         """Runs a step; if it fails, its jobs end with INTERNAL and the loop goes on."""

@@ -7,26 +7,18 @@ from pathlib import Path
 from reference_node.models.cache import file_entry, write_synced
 from reference_node.models.errors import ModelError, Progress, ProgressCallback
 from reference_node.models.gguf_file import GgufFile
-from reference_node.models.linear import Variant
-from reference_node.models.llama_graph import EXPORTER_VERSION, PRODUCER, export_llama
+from reference_node.models.llama_graph import export_llama
 from reference_node.models.manifest import GenerationDefaults, GraphIo, Manifest
+from reference_node.models.variants import PRODUCER, Variant
 from reference_node.models.vocabulary import special_tokens, tokenizer_json
 
 GRAPH_NAME = "model.onnx"
 TOKENIZER_NAME = "tokenizer.json"
 
-__all__ = ["EXPORTER_VERSION", "GRAPH_NAME", "TOKENIZER_NAME", "check_variant", "convert_gguf"]
-
 
 def faithful_variant(source: GgufFile) -> Variant:
     """The variant that gives fp32's text at the least cost: quality decides what is served."""
     return Variant.INT4 if source.any_int4() else Variant.FP32
-
-
-def check_variant(variant: str | None) -> None:
-    """Raises `ModelError` for a variant that does not exist."""
-    if variant is not None and variant not in list(Variant):
-        raise ModelError(f"No variant {variant!r}; there are {', '.join(Variant)}.")
 
 
 def convert_gguf(

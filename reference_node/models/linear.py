@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -21,19 +20,11 @@ from numpy.typing import NDArray
 from reference_node.models.blocks import BLOCK, Int4Blocks, Int8Blocks
 from reference_node.models.gguf_file import GgufFile
 from reference_node.models.onnx_writer import CONTRIB, GraphWriter
+from reference_node.models.variants import Variant
 
 FLOAT_ACTIVATIONS = 1
 INT8_ACTIVATIONS = 4
 """MatMulNBits accuracy levels: what the kernel may round the activations to."""
-
-
-class Variant(StrEnum):
-    """The forms in which a model is exported."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT4 = "int4"
-    Q8 = "q8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,9 @@ from onnx import TensorProto
 
 from reference_node.models.errors import ModelError
 from reference_node.models.gguf_file import GgufFile
-from reference_node.models.linear import Part, Variant, write_embedding, write_head, write_linear
+from reference_node.models.linear import Part, write_embedding, write_head, write_linear
 from reference_node.models.onnx_writer import CONTRIB, GraphWriter
-
-EXPORTER_VERSION = 1
-"""Raised with every change of an exported byte, so that old exports are not taken for new ones."""
-
-PRODUCER = f"mycellm-exporter-{EXPORTER_VERSION}"
+from reference_node.models.variants import PRODUCER, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

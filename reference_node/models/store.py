@@ -12,6 +12,7 @@ from reference_node.models import embedded
 from reference_node.models.cache import ModelCache, file_entry, write_atomic
 from reference_node.models.errors import ModelError, Progress, ProgressCallback, silent
 from reference_node.models.manifest import GenerationDefaults, Manifest, check_id, read_manifest
+from reference_node.models.variants import EXPORTER_VERSION, check_variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +135,13 @@ class ModelStore:
         return current if current.digest == digest else self._install(model_id, digest)
 
     def _import_gguf(self, order: _GgufOrder, progress: ProgressCallback) -> bytes:
-        from reference_node.models.gguf_import import EXPORTER_VERSION, check_variant, convert_gguf
-
         check_variant(order.variant)
         sha256 = order.pinned or _hash_source(order.path, progress)
         key = f"{sha256}-{order.variant or 'faithful'}-{EXPORTER_VERSION}-{order.model_id}"
 
         def make(folder: Path) -> Manifest:
+            from reference_node.models.gguf_import import convert_gguf
+
             if order.pinned and (found := _hash_source(order.path, progress)) != order.pinned:
                 raise ModelError(
                     f"{order.path} has a wrong SHA-256: {found}, expected {order.pinned}. "

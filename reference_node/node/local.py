@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import log
 from ..config import DEFAULT_MODEL
-from ..engine import Device, Engine, EngineError, EngineOptions, load_engine
+from ..engine import CUDA_VARIANT, Device, Engine, EngineError, EngineOptions, load_engine, pick_device
 from ..models import InstalledModel, ModelError, ModelStore, Progress
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class LocalModel:
     def _install(self) -> InstalledModel:
         store = ModelStore(self._settings.cache, self._settings.home)
         if self._settings.model == DEFAULT_MODEL:
-            variant = "fp16" if self._settings.device == "cuda" else self._settings.variant
-            return store.ensure_default(variant, self._report)
+            on_gpu = pick_device(Device(self._settings.device)) is Device.CUDA
+            return store.ensure_default(CUDA_VARIANT if on_gpu else self._settings.variant, self._report)
         return store.get(self._settings.model)
 
     def _options(self) -> EngineOptions:

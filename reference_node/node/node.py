@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from mycellm_proto.errors import ErrorCode
 
 from .. import log
+from ..config import Address
 from ..quic import Endpoint
 from ..store import ReceiptStore
 from . import clock
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.signed import Signed
 
-    from ..config import Address, Settings
+    from ..config import Settings
     from ..generation import Generator
     from ..identity import Identity
 
@@ -98,7 +99,7 @@ class Node:
                 "detail": self._local.failure or progress.detail,
             },
             "node_id": self._identity.text,
-            "quic": "{}:{}".format(*self._endpoint.address),
+            "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
             "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
             "peers": [

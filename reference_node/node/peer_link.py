@@ -18,6 +18,7 @@ from mycellm_proto.hello import ConnectionRole
 from mycellm_proto.nodeid import encode_node_id
 
 from .. import log
+from ..config import Address
 from . import clock
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ class LinkOwner(Protocol):
 
 
 class Call:
-    """The consumer's end of one request: the events of its stream, in order."""
+    """The consumer's end of one request: the events of its stream, in order. ``overdue`` is its owner's timer."""
 
     def __init__(self, stream_id: int) -> None:
         self.stream_id = stream_id
+        self.overdue: asyncio.TimerHandle | None = None
         self.events: asyncio.Queue[proto.Event] = asyncio.Queue()
 
 
@@ -110,7 +112,8 @@ class PeerLink:
     def link_ready(self, link: Link, binding: bytes) -> None:
         """The channel stands: begin the handshake."""
         self._link = link
-        self.address = "{}:{}".format(*link.peer_address)
+        host, port = link.peer_address
+        self.address = str(Address(host=host, port=port))
         self.is_initiator = link.is_initiator
         self._connection = Connection(
             role=ConnectionRole.INITIATOR if link.is_initiator else ConnectionRole.RESPONDER,

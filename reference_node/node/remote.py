@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mycellm_proto.content import ChatRequest
     from mycellm_proto.economy import Quote
     from mycellm_proto.keys import SigningKey
+    from mycellm_proto.order import Order
     from mycellm_proto.signed import Signed
 
     from ..store import ReceiptStore
@@ -37,6 +38,9 @@ TEMPLATE_TOKENS = 512
 """Tokens that a chat template may add to a conversation, a default system prompt included."""
 MESSAGE_TOKENS = 16
 """Tokens that a chat template may add to each message."""
+
+KEEP_AFTER_S = 1.0
+"""An exchange that is over sooner is written once, with its end: a crash before costs its prepaid ticks at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,13 +120,17 @@ class RemoteModel:
             )
             self._consumer.sequences.used(order)
             call = self.link.ask(order)
-            self._consumer.background.run(self._consumer.store.record("consumer", order.evidence, ReceiptState.OPENED))
+            call.overdue = asyncio.get_running_loop().call_later(KEEP_AFTER_S, self._keep, order)
         except LocalProtocolError as error:
             raise GenerationError(error.code) from error
         except StoreError as error:
             log.failure(_log, "receipts.unavailable", error)
             raise GenerationError(ErrorCode.INTERNAL) from error
         return call
+
+    def _keep(self, order: Order) -> None:
+        """A long exchange is on the disk while it runs, so that a crash forgets no long answer."""
+        self._consumer.background.run(self._consumer.store.record("consumer", order.evidence, ReceiptState.OPENED))
 
     def prompt_bound(self, request: ChatRequest) -> int:
         """Tokens that the prompt can have: one a byte, and what a chat template adds (RCP-038)."""
@@ -158,6 +166,8 @@ class RemoteModel:
     async def _settle(self, call: Call, event: proto.Ended | proto.Failed) -> None:
         """Store what was agreed, then agree: a countersignature never leaves before its receipt is kept."""
         self.link.calls.pop(call.stream_id, None)
+        if call.overdue is not None:
+            call.overdue.cancel()
         await self._consumer.store.record("consumer", event.evidence, _state(event))
         if isinstance(event, proto.Ended):
             self.link.protocol.countersign(call.stream_id)

@@ -1,5 +1,6 @@
 """Receipts of both sides, kept in SQLite, and the numbers and sums that depend on them."""
 
+from .database import RECEIPTS_FILE
 from .errors import (
     AllowanceExhaustedError,
     BrokenChainError,
@@ -13,6 +14,7 @@ from .records import Identity, ReceiptState, Record, Role
 from .store import ReceiptStore
 
 __all__ = [
+    "RECEIPTS_FILE",
     "AllowanceExhaustedError",
     "BrokenChainError",
     "Identity",

@@ -26,15 +26,30 @@ if TYPE_CHECKING:
     from .writer import Outcome
 
 
+MAX_CONSUMERS = 4096
+"""Consumers whose newest open is remembered: half a megabyte. The others are read again."""
+
+
 class Admission:
-    """Decides on opens. ``read`` gives the hashes of the stored opens under an identity's number and the one before."""
+    """Decides on opens.
+
+    ``read`` gives the hashes of the stored opens under an identity's number and the one before, ``newest`` number and
+    hash of the newest one that is stored of its consumer. A number above the newest was never seen: in the ordinary
+    course of things the database is not asked.
+    """
 
     def __init__(
-        self, keeper: Keeper, allowance: Allowance, read: Callable[[Identity], Awaitable[Mapping[int, bytes]]]
+        self,
+        keeper: Keeper,
+        allowance: Allowance,
+        read: Callable[[Identity], Awaitable[Mapping[int, bytes]]],
+        newest: Callable[[Identity], Awaitable[tuple[int, bytes]]],
     ) -> None:
         self._keeper = keeper
         self._allowance = allowance
         self._read = read
+        self._read_newest = newest
+        self._newest: dict[Identity, tuple[int, bytes]] = {}  # by the identity with number 0
         # Hashes of opens that are being decided on, or are not in the database yet: bounded by what runs and waits.
         self._taken: dict[Identity, bytes] = {}
         self._undecided: set[Identity] = set()
@@ -49,7 +64,7 @@ class Admission:
         self._taken[identity] = record.open_hash  # before anything is awaited: of two at once, the second is refused
         self._undecided.add(identity)
         try:
-            self._check(record, await self._read(identity), before)
+            self._check(record, await self._held(identity), before)
             self._check_allowance(record, allowance, now)
             pending = self._keeper.submit(record)
         except BaseException:
@@ -58,7 +73,27 @@ class Admission:
         finally:
             self._undecided.discard(identity)
         self._allowance.reserve(identity, record.created, record.ceiling)
+        self._remember(identity, record.open_hash)
         return pending
+
+    async def _held(self, identity: Identity) -> Mapping[int, bytes]:
+        """The hashes that are held under the number of ``identity`` and the one before."""
+        consumer = identity._replace(sequence=0)
+        if consumer not in self._newest:
+            newest = await self._read_newest(identity)
+            if newest[0] > self._newest.get(consumer, (0, b""))[0] or consumer not in self._newest:
+                self._newest[consumer] = newest
+            while len(self._newest) > MAX_CONSUMERS:
+                del self._newest[next(iter(self._newest))]
+        sequence, open_hash = self._newest.get(consumer, (identity.sequence, b""))
+        if identity.sequence <= sequence:
+            return await self._read(identity)
+        return {sequence: open_hash} if sequence else {}
+
+    def _remember(self, identity: Identity, open_hash: bytes) -> None:
+        consumer = identity._replace(sequence=0)
+        if identity.sequence > self._newest.get(consumer, (0, b""))[0]:
+            self._newest[consumer] = (identity.sequence, open_hash)
 
     def written(self, outcome: Outcome) -> None:
         """A provider's record is in the database."""

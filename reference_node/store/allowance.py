@@ -56,7 +56,9 @@ class Allowance:
         heapq.heappush(self._lapsing, (expires, identity, claim))
 
     def settle(self, identity: Identity, created: float, claim: int, counted: int) -> None:
-        """An exchange is over and can claim ``claim``, of which ``counted`` was counted as final before."""
+        """An exchange is over and can claim ``claim``, of which ``counted`` was final in the database before."""
+        if self.reserves(identity):  # whatever the database said, it was not counted here as final
+            counted = 0
         self.release(identity)
         self.spend(identity.network, created, claim - counted)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,22 @@ from ..identity import HomeError, make_home
 from .errors import RevisionError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
+    from alembic.config import Config
     from sqlalchemy import Connection
 
 HEAD = "0001"
 """The newest revision. It is here, so that a file which is up to date opens without loading Alembic."""
 
+RECEIPTS_FILE = "receipts.db"
+"""Its name in the home directory."""
+
 BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process: longer than any transaction of ours takes."""
+
+FAILURES = (SQLAlchemyError, sqlite3.Error, OSError)
+"""What the disk, SQLite and what is in the file can make the library raise."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -76,19 +83,39 @@ def upgrade(connection: Connection, path: Path) -> None:
     if found == HEAD:
         return
     from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise newer(path, found)
+    config = migrations(connection)
+    if found is not None and not _is_known(config, found):
+        raise _newer(path, found)
     command.upgrade(config, HEAD)
 
 
-def newer(path: Path, found: str) -> RevisionError:
-    """What to say of a file whose revision this software does not know."""
+def check_readable(connection: Connection, path: Path) -> bool:
+    """Whether there is anything to read. Raises `RevisionError` for a file of another version."""
+    found = revision(connection)
+    if found is None or found == HEAD:
+        return found is not None
+    if _is_known(migrations(connection), found):
+        raise RevisionError(f"{path} was written by an older version. Start a node once: it upgrades the file.")
+    raise _newer(path, found)
+
+
+def migrations(connection: Connection) -> Config:
+    """Alembic's configuration: all of it, so that there is no file to ship and to find."""
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _is_known(config: Config, found: str) -> bool:
+    from alembic.script import ScriptDirectory
+
+    return found in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+
+
+def _newer(path: Path, found: str) -> RevisionError:
     return RevisionError(
         f"{path} was written by a newer version of this software (revision {found[:40]!r}; this one knows {HEAD!r}). "
         "Update this software, or use another home."
@@ -104,7 +131,7 @@ def readable(path: Path) -> Iterator[None]:
         damaged = not isinstance(error, OperationalError)
         hint = " Restore it from a backup, or move it away." if damaged else ""
         raise StoreUnavailableError(f"{path}: {reason(error)}.{hint}") from error
-    except (SQLAlchemyError, OSError) as error:
+    except FAILURES as error:
         raise StoreUnavailableError(f"{path}: {reason(error)}.") from error
 
 

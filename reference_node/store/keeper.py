@@ -8,16 +8,15 @@ this process lives; the store then admits nothing new until all of them are in t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from .. import log
 from . import writer
-from .database import reason
+from .database import FAILURES, reason
 from .errors import SequenceUsedError, StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ MAX_BEFORE_ADMISSION = MAX_WAITING // 2
 MAX_BATCH = 256
 """Records in one transaction: bounds how long the newest waits for the others."""
 FIRST_RETRY_S = 0.5
+LINGER_S = 0.005
+"""How long a record that nobody awaits may wait for others: the first token of its answer comes before it."""
 LAST_RETRY_S = 15.0
 """Seconds between attempts, doubling from the first to the last: soon enough after somebody has made room."""
 
@@ -49,16 +50,18 @@ _log = logging.getLogger(__name__)
 class Pending:
     """A record on its way to the disk. Awaiting it (any number of times, or never) ends when the record is kept."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_hurry", "_kept")
 
-    def __init__(self, kept: asyncio.Future[None]) -> None:
+    def __init__(self, kept: asyncio.Future[None], hurry: Callable[[], None]) -> None:
         self._kept = kept
+        self._hurry = hurry
 
     def __await__(self) -> Generator[object, None, None]:
         """Raises `SequenceUsedError` where another open holds the identity."""
         return self._wait().__await__()
 
     async def _wait(self) -> None:
+        self._hurry()
         await asyncio.wait([self._kept])  # whoever waits may be cancelled: the record is written all the same
         self._kept.result()
 
@@ -94,6 +97,7 @@ class Keeper:
         self._written = written
         self._waiting: deque[_Item] = deque()
         self._wake = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._closing = False
         self._retry = FIRST_RETRY_S
         self._batch = MAX_BATCH
@@ -116,11 +120,11 @@ class Keeper:
         item = _Item(record, asyncio.get_running_loop().create_future(), spooled=spooled)
         self._waiting.append(item)
         self._wake.set()
-        return Pending(item.kept)
+        return Pending(item.kept, self._awaited.set)
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: StoreUnavailableError) -> None:
         """A write elsewhere failed: say so until one succeeds."""
-        self.problem = f"Receipts cannot be written: {reason(error)}."
+        self.problem = f"Receipts cannot be written. {error}"
 
     def worked(self) -> None:
         """A write elsewhere succeeded."""
@@ -131,13 +135,16 @@ class Keeper:
         """Try to write what waits a last time."""
         self._closing = True
         self._wake.set()
+        self._awaited.set()
         await self._task
 
     async def _run(self) -> None:
         while not (self._closing and not self._waiting):
             self._wake.clear()
             if not self._waiting:
+                self._awaited.clear()
                 await self._wake.wait()
+                await self._linger()
             elif not await self._write():
                 if self._closing:
                     break
@@ -145,6 +152,11 @@ class Keeper:
         if self._waiting:
             unkept = sum(not item.spooled for item in self._waiting)
             log.event(_log, logging.ERROR, "receipts.unwritten", waiting=len(self._waiting), lost=unkept)
+
+    async def _linger(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await self._awaited.wait()
 
     async def _until_retry(self) -> None:
         """Wait; a record that comes in the meantime is tried at once, so that nobody waits for it."""
@@ -160,7 +172,7 @@ class Keeper:
         records = [item.record for item in batch]
         try:
             outcomes = await self._call(writer.write, self._engine, records)
-        except (SQLAlchemyError, OSError) as error:
+        except FAILURES as error:
             await self._stall(error)
             return False
         except Exception as error:  # noqa: BLE001 - nothing may stop the queue
@@ -190,7 +202,8 @@ class Keeper:
         fresh = [item for item in self._waiting if not item.spooled]
         await self._call(self._to_spool, fresh)
         kept = "in the spool" if all(item.spooled for item in self._waiting) else "in memory"
-        self.problem = f"Receipts cannot be written: {reason(error)}. {len(self._waiting)} wait {kept}. Make room."
+        where = f"{self._engine.url.database}: {reason(error)}"
+        self.problem = f"Receipts cannot be written. {where}. {len(self._waiting)} wait {kept}."
         for item in self._waiting:
             item.done()
 

@@ -25,6 +25,26 @@ _OPENS = select(ReceiptRow.sequence, ReceiptRow.open_hash).where(
 )
 
 
+_NEWEST = (
+    select(ReceiptRow.sequence, ReceiptRow.open_hash)
+    .where(
+        ReceiptRow.role == "provider",
+        ReceiptRow.network == bindparam("network"),
+        ReceiptRow.provider == bindparam("provider"),
+        ReceiptRow.consumer == bindparam("consumer"),
+    )
+    .order_by(ReceiptRow.sequence.desc())
+    .limit(1)
+)
+
+
+def newest_open(engine: Engine, identity: Identity) -> tuple[int, bytes]:
+    """Number and hash of the newest open that this provider holds of that consumer; (0, b"") where it holds none."""
+    with engine.connect() as connection:
+        found = connection.execute(_NEWEST, identity._asdict()).one_or_none()
+    return (0, b"") if found is None else (found.sequence, found.open_hash)
+
+
 def open_hashes(engine: Engine, identity: Identity) -> dict[int, bytes]:
     """The hashes of the opens that this provider holds under the number of ``identity`` and the one before, if any."""
     with engine.connect() as connection:

@@ -95,12 +95,17 @@ def identity_of(opened: Open) -> Identity:
 
 
 def claim_of(evidence: Evidence, state: ReceiptState, ceiling: int) -> int:
-    """Micro-credits that ``evidence`` proves: the close's total, or the released ticks within the ceiling."""
+    """Micro-credits that ``evidence`` proves (RCP-050): an agreed close's total, else what the released ticks pay.
+
+    Those count within the ceiling, and within the total of a close that was not agreed to.
+    """
     if state is ReceiptState.REFUSED:
         return 0
-    if evidence.close is not None:
-        return close_body(evidence.close).total
-    return min(evidence.ticks * quote_body(evidence.quote).tick_value, ceiling)
+    released = min(evidence.ticks * quote_body(evidence.quote).tick_value, ceiling)
+    if evidence.close is None:
+        return released
+    total = close_body(evidence.close).total
+    return total if evidence.countersignature is not None else min(total, released)
 
 
 def merge(old: Record, new: Record) -> Record:

@@ -58,7 +58,7 @@ class ReceiptStore:
         self._reading = ThreadPoolExecutor(1, "receipts-reader")
         self._files = files
         self._keeper = Keeper(files.writer, files.spool, thread, self._written)
-        self._admission = Admission(self._keeper, files.allowance, self._open_hashes)
+        self._admission = Admission(self._keeper, files.allowance, self._open_hashes, self._newest_open)
         self._closed = False
 
     @classmethod
@@ -162,6 +162,11 @@ class ReceiptStore:
         loop = asyncio.get_running_loop()
         with readable(self._path):
             return await loop.run_in_executor(self._reading, queries.open_hashes, self._files.reader, identity)
+
+    async def _newest_open(self, identity: Identity) -> tuple[int, bytes]:
+        loop = asyncio.get_running_loop()
+        with readable(self._path):
+            return await loop.run_in_executor(self._reading, queries.newest_open, self._files.reader, identity)
 
     def _written(self, outcome: Outcome) -> None:
         if outcome.now.role == "provider":

@@ -1,32 +1,31 @@
 """Added latency of a remote answer of one token, against a bare aioquic round trip of the same bytes.
 
-The engine is scripted, so that nothing but the protocol is measured. The quote came with the peer's advertisement, the
-open travels with the request, and the close comes after the answer: all three as in real traffic.
+Two processes, as in life: the peer is `far_side`. Its engine is scripted, so that nothing but the protocol is measured.
+The quote came with the peer's advertisement, the open travels with the request, and the close comes after the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mycellm_proto.order import place_order
 from mycellm_proto.content import ChatRequest, Message, Role
+from mycellm_proto.economy import DIRECT_NETWORK, Quote, sign
 from mycellm_proto.frames import Accept, Chunk, Request, encode
 from mycellm_proto.keys import SigningKey
-from mycellm_proto.nodeid import encode_node_id
-from reference_node.config import resolve
-from reference_node.generation import Delta, Generator
-from reference_node.identity import load_or_create
-from reference_node.node import Node
+from mycellm_proto.order import place_order
+from reference_node.generation import Delta
 from reference_node.node.remote import RemoteModel
-from tests.node.scripted import Scripted
 
-from .bare import Sizes, bare
+from .bare import Bare, Sizes
+from .far_side import WORD, start
 
 REQUEST = ChatRequest(
     model="scripted",
@@ -34,23 +33,47 @@ REQUEST = ChatRequest(
     max_tokens=1,
     deadline_ms=10_000,
 )
-WORD = "four"
+PAUSE_S = 0.03
+"""Between measurements: both sides write their receipts to the disk, which is outside of what is measured."""
 
 
-async def _start(home: Path, engine: Generator | None, *peers: str) -> tuple[Node, str]:
-    home.mkdir(mode=0o700)
-    flags = {"home": (str(home),), "quic": ("127.0.0.1:0",), "no_model": ("true",), "peer": peers}
-    identity = load_or_create(home)
-    node = await Node.start(resolve(flags, {}).settings, identity, engine)
-    return node, f"{encode_node_id(identity.node_id)}@{node.health()['quic']}"
+def _sizes() -> Sizes:
+    """Bytes of the REQUEST, and of ACCEPT and CHUNK."""
+    key = SigningKey(bytes(32))
+    quote = Quote(
+        provider=key.public, network=DIRECT_NETWORK, model=REQUEST.model, model_digest=bytes(32), context_length=8192,
+        price_in=1, price_out=4, tick_value=64, prepaid_ticks=4, window=8, expires=1 << 31,
+    )  # fmt: skip
+    order = place_order(
+        key, REQUEST, quote=quote, signed_quote=sign(key, quote), sequence=100, previous=bytes(32), ceiling=600,
+        salt=bytes(32), chain_seed=bytes(32),
+    )  # fmt: skip
+    request = Request(content=order.content, salt=order.salt, open=order.signed_open, prepaid=bytes(32))
+    answer = encode(Accept(input_tokens=5)) + encode(Chunk(text=WORD, tokens=1))
+    return Sizes(request=len(encode(request)), answer=len(answer))
 
 
 @asynccontextmanager
-async def _remote() -> AsyncIterator[RemoteModel]:
-    """A scripted model of one node, as another sees it."""
+async def _far_side(sizes: Sizes) -> AsyncIterator[tuple[str, int]]:
+    command = (sys.executable, "-m", "tests.bench.far_side", str(sizes.request), str(sizes.answer))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            where = json.loads(await process.stdout.readline())
+        yield where["provider"], where["bare"]
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+@asynccontextmanager
+async def _remote(peer: str) -> AsyncIterator[RemoteModel]:
+    """The far side's model, as a node of this process sees it."""
     with tempfile.TemporaryDirectory() as folder:
-        provider, address = await _start(Path(folder) / "provider", Scripted(words=(WORD,)))
-        consumer, _ = await _start(Path(folder) / "consumer", None, address)
+        consumer, _ = await start(Path(folder) / "consumer", None, peer)
         try:
             async with asyncio.timeout(10):
                 while not isinstance(found := consumer.catalog.find(REQUEST.model), RemoteModel):
@@ -58,18 +81,6 @@ async def _remote() -> AsyncIterator[RemoteModel]:
             yield found
         finally:
             await consumer.aclose()
-            await provider.aclose()
-
-
-def _sizes(remote: RemoteModel) -> Sizes:
-    quote, signed = remote.link.quotes[0]
-    order = place_order(
-        SigningKey(bytes(32)), REQUEST, quote=quote, signed_quote=signed, sequence=1, previous=bytes(32),
-        ceiling=remote.ceiling(REQUEST), salt=bytes(32), chain_seed=bytes(32),
-    )  # fmt: skip
-    request = Request(content=order.content, salt=order.salt, open=order.signed_open, prepaid=bytes(32))
-    answer = encode(Accept(input_tokens=5)) + encode(Chunk(text=WORD, tokens=1))
-    return Sizes(request=len(encode(request)), answer=len(answer))
 
 
 async def _first_text(remote: RemoteModel) -> float:
@@ -85,21 +96,26 @@ async def _first_text(remote: RemoteModel) -> float:
 async def _measure(rounds: int) -> tuple[list[float], list[float]]:
     ours: list[float] = []
     plain: list[float] = []
-    async with _remote() as remote, bare(_sizes(remote)) as server, server.dial() as client:
+    sizes = _sizes()
+    async with (
+        _far_side(sizes) as (peer, port),
+        _remote(peer) as remote,
+        Bare(port, sizes).dial() as client,
+    ):
         for _ in range(rounds):
             ours.append(await _first_text(remote))
-            await asyncio.sleep(0.005)  # the close and its receipt are outside
+            await asyncio.sleep(PAUSE_S)
             started = time.perf_counter()
             stream = await client.round_trip()
             plain.append(time.perf_counter() - started)
             client.finish(stream)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(PAUSE_S)
     return ours[rounds // 5 :], plain[rounds // 5 :]
 
 
 def run(quick: bool) -> dict[str, object]:
     """The median of the ratios of neighbours, after a warm-up."""
-    ours, plain = asyncio.run(_measure(100 if quick else 1000))
+    ours, plain = asyncio.run(_measure(60 if quick else 400))
     ratio = statistics.median(mine / other for mine, other in zip(ours, plain, strict=True))
     return {
         "name": "remote",

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer, models
 from mycellm_proto.content import ChatRequest, FinishReason, Sampling
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Device, Engine
-from reference_node.engine.job import OUTPUT_LIMIT
+from reference_node.engine.job import OUTPUT_LIMIT, Job
 from reference_node.engine.loop import PREFILL_CHUNK
+from reference_node.engine.runner import Logits
 from reference_node.generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
 from reference_node.models import GenerationDefaults, GraphIo, Manifest
 from tests.engine.asking import ask, check, request, text_of
@@ -289,6 +290,30 @@ async def test_a_failing_step_fails_its_requests_and_no_other(caplog: pytest.Log
         assert caught.value.code is ErrorCode.INTERNAL
         runner.before = lambda: None
         assert (await ask(made, request(prompt(5), max_tokens=1)))[0] == prompt(6)
+    assert "a step of the engine failed" in caplog.text
+
+
+async def test_a_failure_in_one_answers_text_fails_that_one(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Job.take
+
+    def fail_for_seven(job: Job, logits: Logits) -> bool:
+        if list(job.prompt) == [7]:
+            raise ValueError("text")
+        return take(job, logits)
+
+    monkeypatch.setattr(Job, "take", fail_for_seven)
+    runner = FakeRunner(slots=2)
+    async with engine(runner) as made:
+        with held(runner):
+            good, bad = (made.generate(request(prompt(start), max_tokens=20)) for start in (1, 7))
+            await anext(good)
+            await anext(bad)
+        with pytest.raises(GenerationError) as caught:
+            await anext(bad)
+        assert caught.value.code is ErrorCode.INTERNAL
+        assert text_of([event async for event in good]) == prompt(*range(2, 22))
     assert "a step of the engine failed" in caplog.text
 
 

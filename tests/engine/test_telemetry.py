@@ -42,8 +42,8 @@ TRACED = ("strace", "-f", "-qq", "-e", "trace=socket", "-o")
 @pytest.fixture
 def graph(tmp_path: Path) -> Path:
     from reference_node.models.gguf_file import GgufFile
-    from reference_node.models.linear import Variant
     from reference_node.models.llama_graph import export_llama
+    from reference_node.models.variants import Variant
 
     export_llama(GgufFile(write_tiny(tmp_path / "t.gguf")), tmp_path, Variant.FP32)
     return tmp_path / "model.onnx"

@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from reference_node.models.gguf_file import GgufFile
-from reference_node.models.linear import Variant
 from reference_node.models.llama_graph import export_llama
+from reference_node.models.variants import Variant
 from reference_node.models.vocabulary import tokenizer_json
 from tests.models.tiny import CONTEXT, HEADS, KV_HEADS, TEMPLATE, VOCABULARY, WIDTH
 

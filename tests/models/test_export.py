@@ -15,8 +15,8 @@ from reference_node.engine.session import Session, open_session
 from reference_node.models.embedded import embedded_gguf
 from reference_node.models.errors import ModelError
 from reference_node.models.gguf_file import GgufFile
-from reference_node.models.linear import Variant
 from reference_node.models.llama_graph import LayerRange, export_llama
+from reference_node.models.variants import Variant
 from tests.models.tiny import LAYERS, VOCABULARY, Reference, Tiny, run_graph, write_tiny
 
 OPTIONS = EngineOptions(threads=1, spin=False)

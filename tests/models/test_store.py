@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from reference_node.models import store as store_module
 from reference_node.models.embedded import embedded_gguf
 from reference_node.models.store import verify_installed
 from tests.models.tiny import Tiny, write_tiny
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -144,7 +148,21 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_package_is_found_without_importing_it() -> None:
-    import sys
-
     assert embedded_gguf().stat().st_size == 98_362_432
     assert embedded.PACKAGE not in sys.modules
+
+
+def test_a_later_start_imports_no_exporter(store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing onnx and gguf takes a second, and a model that is converted already needs neither."""
+    use_as_default(write_tiny(tmp_path / "t.gguf"), monkeypatch)
+    store.ensure_default()
+    program = f"""
+import sys
+from pathlib import Path
+from reference_node.models import ModelStore, embedded
+embedded.embedded_gguf = lambda: Path({str(tmp_path / "t.gguf")!r})
+embedded.SHA256 = {embedded.SHA256!r}
+ModelStore(Path({str(tmp_path / "cache")!r}), Path({str(tmp_path / "home")!r})).ensure_default()
+assert not {{"onnx", "gguf", "onnxruntime"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
