@@ -1,0 +1,1 @@
+"""The reference node: everything that performs IO, around `mycellm_proto`."""

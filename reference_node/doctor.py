@@ -27,7 +27,6 @@ PACKAGES = (
 )  # fmt: skip
 NOT_SETTINGS = ("CONFIG", "ACCEL", "BOOTSTRAP")
 """Variables that are no settings of a node: where its configuration is, and two of the set-up."""
-RECEIPTS_FILE = "receipts.db"
 """The node's own name for it is in a module that loads the engine, which is what may be broken here."""
 RECOMMENDED_FREE_BYTES = 2 << 30
 """The default model with its conversion, and room to work."""
@@ -194,6 +193,8 @@ def _clock(_settings: Settings) -> Check:
 
 
 def _receipts(settings: Settings) -> Check:
+    from .store import RECEIPTS_FILE
+
     path = settings.home / RECEIPTS_FILE
     if not path.exists():
         return _ok("receipts", "none yet")

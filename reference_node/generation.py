@@ -73,14 +73,22 @@ class Generator(Protocol):
     """What serves one model."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """The model."""
+        ...
 
-    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]: ...
+    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Answer one request, as the module says."""
+        ...
 
 
 class Catalog(Protocol):
     """The models that can be asked now, the default chat model first."""
 
-    def models(self) -> Sequence[ModelInfo]: ...
+    def models(self) -> Sequence[ModelInfo]:
+        """Every model once."""
+        ...
 
-    def find(self, model_id: str) -> Generator | None: ...
+    def find(self, model_id: str) -> Generator | None:
+        """Who serves ``model_id`` now; None where nobody does."""
+        ...

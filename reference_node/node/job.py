@@ -246,16 +246,23 @@ class ProviderJob:
             self._refuse(REFUSALS.get(reason, ErrorCode.INTERNAL))
             self._finish()
             return
-        try:
-            if self._kept is not None:  # an open is on the disk before its close is on the wire
-                await self._kept
-        except StoreError as error:  # another open took the number in the meantime: no close for this one
-            log.failure(_log, "receipts.conflict", error)
-            self._link.protocol.refuse(self._stream_id, ErrorCode.SEQUENCE_USED)
+        if not await self._is_kept():
+            self._link.protocol.refuse(self._stream_id, ErrorCode.INTERNAL)
             self._link.work()
             return
         self._link.protocol.end(self._stream_id, reason, os.urandom(SALT_SIZE), clock.now())
         self._link.work()
+
+    async def _is_kept(self) -> bool:
+        """RCP-055: an open is on the disk before its close is on the wire."""
+        if self._kept is None:  # cancelled before it was taken: the close bills nothing
+            return True
+        try:
+            await self._kept
+        except StoreError as error:  # another open took the number in the meantime
+            log.failure(_log, "receipts.conflict", error)
+            return False
+        return not self._service.store.at_risk(self._admitted.evidence)
 
     def _refuse(
         self,

@@ -11,7 +11,7 @@ from mycellm_proto.errors import ErrorCode
 from .. import log
 from ..config import Address
 from ..quic import Endpoint
-from ..store import ReceiptStore
+from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
 from .background import Background
 from .catalog import NodeCatalog
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..generation import Generator
     from ..identity import Identity
 
-RECEIPTS_FILE = "receipts.db"
 GRACE_S = 2.0
 """What the ends of exchanges get when the node stops: a countersignature and a write to the disk."""
 

@@ -169,7 +169,7 @@ class RemoteModel:
         if call.overdue is not None:
             call.overdue.cancel()
         await self._consumer.store.record("consumer", event.evidence, _state(event))
-        if isinstance(event, proto.Ended):
+        if isinstance(event, proto.Ended) and not self._consumer.store.at_risk(event.evidence):  # RCP-044
             self.link.protocol.countersign(call.stream_id)
             self.link.work()
 

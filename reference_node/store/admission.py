@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from .records import Identity
     from .writer import Outcome
 
-
 MAX_CONSUMERS = 4096
-"""Consumers whose newest open is remembered: half a megabyte. The others are read again."""
+"""Consumers whose newest open is remembered, and those with opens that are not in the database yet: two megabytes."""
 
 
 class Admission:
@@ -81,25 +80,36 @@ class Admission:
         consumer = identity._replace(sequence=0)
         if consumer not in self._newest:
             newest = await self._read_newest(identity)
-            if newest[0] > self._newest.get(consumer, (0, b""))[0] or consumer not in self._newest:
-                self._newest[consumer] = newest
-            while len(self._newest) > MAX_CONSUMERS:
-                del self._newest[next(iter(self._newest))]
-        sequence, open_hash = self._newest.get(consumer, (identity.sequence, b""))
+            self._newest.setdefault(consumer, newest)  # of two that read it at once, the first may have gone on
+            self._forget_one()
+        sequence, open_hash = self._newest[consumer]
         if identity.sequence <= sequence:
             return await self._read(identity)
         return {sequence: open_hash} if sequence else {}
 
     def _remember(self, identity: Identity, open_hash: bytes) -> None:
         consumer = identity._replace(sequence=0)
-        if identity.sequence > self._newest.get(consumer, (0, b""))[0]:
+        if consumer in self._newest and identity.sequence > self._newest[consumer][0]:
             self._newest[consumer] = (identity.sequence, open_hash)
+
+    def _forget_one(self) -> None:
+        """Stay within `MAX_CONSUMERS`.
+
+        A consumer with opens that are being decided on or written stays: what is read of it again would miss those,
+        and a number that was taken would pass for a new one.
+        """
+        if len(self._newest) > MAX_CONSUMERS:
+            busy = {identity._replace(sequence=0) for identity in self._taken}
+            idle = next((consumer for consumer in self._newest if consumer not in busy), None)
+            if idle is not None:
+                del self._newest[idle]
 
     def written(self, outcome: Outcome) -> None:
         """A provider's record is in the database."""
         now, identity = outcome.now, outcome.now.identity
         if outcome.conflict:
             return
+        self._remember(identity, now.open_hash)
         if identity not in self._undecided:
             self._taken.pop(identity, None)
         if now.state is not ReceiptState.OPENED:

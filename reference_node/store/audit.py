@@ -27,7 +27,7 @@ ID_CHARS = 2 * HASH_SIZE
 """Hexadecimal digits of a receipt's id, the hash of its open; people write as many as they need."""
 _PAGE = 256
 """Rows in memory at once."""
-_STORED = "RCP-024"
+_STORED = "RCP-048"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,9 +35,9 @@ MAX_BEFORE_ADMISSION = MAX_WAITING // 2
 """Nothing new begins beyond this many: the other half is for the ends of what runs."""
 MAX_BATCH = 256
 """Records in one transaction: bounds how long the newest waits for the others."""
-FIRST_RETRY_S = 0.5
 LINGER_S = 0.005
 """How long a record that nobody awaits may wait for others: the first token of its answer comes before it."""
+FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 15.0
 """Seconds between attempts, doubling from the first to the last: soon enough after somebody has made room."""
 
@@ -121,6 +121,10 @@ class Keeper:
         self._waiting.append(item)
         self._wake.set()
         return Pending(item.kept, self._awaited.set)
+
+    def at_risk(self, open_hash: bytes) -> bool:
+        """Whether something of that open is in memory alone."""
+        return any(item.record.open_hash == open_hash and not item.spooled for item in self._waiting)
 
     def failed(self, error: StoreUnavailableError) -> None:
         """A write elsewhere failed: say so until one succeeds."""

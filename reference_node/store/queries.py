@@ -14,8 +14,7 @@ from .schema import ReceiptRow
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-
-# Built once: building a statement costs more than running it, and this one stands before every first token.
+# Built once: building a statement costs more than running it, and these stand before first tokens.
 _OPENS = select(ReceiptRow.sequence, ReceiptRow.open_hash).where(
     ReceiptRow.role == "provider",
     ReceiptRow.network == bindparam("network"),
@@ -23,8 +22,6 @@ _OPENS = select(ReceiptRow.sequence, ReceiptRow.open_hash).where(
     ReceiptRow.consumer == bindparam("consumer"),
     ReceiptRow.sequence.between(bindparam("sequence") - 1, bindparam("sequence")),
 )
-
-
 _NEWEST = (
     select(ReceiptRow.sequence, ReceiptRow.open_hash)
     .where(

@@ -13,6 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from mycellm_proto.signed import Context
+
 from .. import log
 from . import queries, writer
 from .admission import Admission
@@ -107,6 +109,10 @@ class ReceiptStore:
         proof of fraud), and `StoreUnavailableError` where too much waits already.
         """
         await self._keeper.submit(Record.of(role, evidence, state, self._clock()))
+
+    def at_risk(self, evidence: Evidence) -> bool:
+        """Whether a crash would lose what was recorded of this open: no disk has it (RCP-044, RCP-055)."""
+        return self._keeper.at_risk(evidence.open.digest(Context.OPEN))
 
     # Consumer
 

@@ -25,7 +25,9 @@ def names() -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Run those that are named, or all; 0, or 2 for a name that there is not."""
     parser = argparse.ArgumentParser(prog="python3 -m tests bench", description="Measure, and compare with a baseline.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(names())}; all of them by default")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of: {', '.join(names())}; all of them by default"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--json", action="store_true", help="one JSON object for each benchmark, a line each")
     asked = parser.parse_args(arguments)

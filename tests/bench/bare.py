@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aioquic.asyncio import QuicConnectionProtocol, connect, serve
+from aioquic.asyncio.client import connect
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.asyncio.server import serve
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import HandshakeCompleted, QuicEvent, StreamDataReceived
 from cryptography import x509
@@ -30,7 +32,7 @@ class Sizes:
 
 @dataclass
 class Bare:
-    """A listening aioquic server that answers ``sizes.request`` bytes with ``sizes.answer``, and completes handshakes."""
+    """A listening aioquic server: answers ``sizes.request`` bytes with ``sizes.answer``."""
 
     port: int
     sizes: Sizes
@@ -87,7 +89,7 @@ def _certificate() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
 @asynccontextmanager
 async def bare(sizes: Sizes | None = None) -> AsyncIterator[Bare]:
     """A bare server on loopback."""
-    sizes = sizes or Sizes()
+    expected = sizes or Sizes()
     completed: asyncio.Queue[None] = asyncio.Queue()
 
     class Server(QuicConnectionProtocol):
@@ -101,8 +103,8 @@ async def bare(sizes: Sizes | None = None) -> AsyncIterator[Bare]:
             elif isinstance(event, StreamDataReceived):
                 before = self._received.get(event.stream_id, 0)
                 self._received[event.stream_id] = before + len(event.data)
-                if before < sizes.request <= self._received[event.stream_id]:
-                    self._quic.send_stream_data(event.stream_id, bytes(sizes.answer))
+                if before < expected.request <= self._received[event.stream_id]:
+                    self._quic.send_stream_data(event.stream_id, bytes(expected.answer))
                 if event.end_stream:
                     self._quic.send_stream_data(event.stream_id, b"", end_stream=True)
                     del self._received[event.stream_id]
@@ -113,6 +115,6 @@ async def bare(sizes: Sizes | None = None) -> AsyncIterator[Bare]:
     assert server._transport is not None
     port = server._transport.get_extra_info("sockname")[1]
     try:
-        yield Bare(port, sizes, completed)
+        yield Bare(port, expected, completed)
     finally:
         server.close()

@@ -75,9 +75,8 @@ async def _remote(peer: str) -> AsyncIterator[RemoteModel]:
     with tempfile.TemporaryDirectory() as folder:
         consumer, _ = await start(Path(folder) / "consumer", None, peer)
         try:
-            async with asyncio.timeout(10):
-                while not isinstance(found := consumer.catalog.find(REQUEST.model), RemoteModel):
-                    await asyncio.sleep(0.01)
+            found = await consumer.found(REQUEST.model)
+            assert isinstance(found, RemoteModel)
             yield found
         finally:
             await consumer.aclose()

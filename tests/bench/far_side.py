@@ -16,20 +16,19 @@ from mycellm_proto.nodeid import encode_node_id
 from reference_node.config import resolve
 from reference_node.generation import Generator
 from reference_node.identity import load_or_create
-from reference_node.node import Node
 from tests.node.scripted import Scripted
+from tests.node.watched import WatchedNode
 
 from .bare import Sizes, bare
 
 WORD = "four"
 
 
-async def start(home: Path, engine: Generator | None, *peers: str) -> tuple[Node, str]:
+async def start(home: Path, engine: Generator | None, *peers: str) -> tuple[WatchedNode, str]:
     """A node, and how others name it."""
-    home.mkdir(mode=0o700)
     flags = {"home": (str(home),), "quic": ("127.0.0.1:0",), "no_model": ("true",), "peer": peers}
     identity = load_or_create(home)
-    node = await Node.start(resolve(flags, {}).settings, identity, engine)
+    node = await WatchedNode.start(resolve(flags, {}).settings, identity, engine)
     return node, f"{encode_node_id(identity.node_id)}@{node.health()['quic']}"
 
 

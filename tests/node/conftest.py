@@ -12,9 +12,10 @@ from mycellm_proto.nodeid import encode_node_id
 from reference_node.config import resolve
 from reference_node.generation import Generator
 from reference_node.identity import Identity, load_or_create
-from reference_node.node import Node
 
-StartNode = Callable[..., Awaitable[tuple[Node, Identity]]]
+from .watched import WatchedNode
+
+StartNode = Callable[..., Awaitable[tuple[WatchedNode, Identity]]]
 
 
 @pytest.fixture
@@ -23,15 +24,18 @@ async def start_node(tmp_path: Path) -> AsyncIterator[StartNode]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            name: str, engine: Generator | None = None, peers: tuple[tuple[Node, Identity], ...] = (), **flags: str
-        ) -> tuple[Node, Identity]:
+            name: str,
+            engine: Generator | None = None,
+            peers: tuple[tuple[WatchedNode, Identity], ...] = (),
+            **flags: str,
+        ) -> tuple[WatchedNode, Identity]:
             home = tmp_path / name
             home.mkdir(mode=0o700, exist_ok=True)
-            given = {"home": (str(home),), "quic": ("127.0.0.1:0",), "no_model": ("true",)}
+            given: dict[str, tuple[str, ...]] = {"home": (str(home),), "quic": ("127.0.0.1:0",), "no_model": ("true",)}
             targets = tuple(f"{encode_node_id(who.node_id)}@{node.health()['quic']}" for node, who in peers)
             given |= {key: (value,) for key, value in flags.items()} | ({"peer": targets} if targets else {})
             identity = load_or_create(home)
-            node = await Node.start(resolve(given, {}).settings, identity, engine)
+            node = await WatchedNode.start(resolve(given, {}).settings, identity, engine)
             stack.push_async_callback(node.aclose)
             return node, identity
 

@@ -12,12 +12,11 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.nodeid import encode_node_id
 from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
-from reference_node.node import Node, probe
+from reference_node.node import probe
 
 from .conftest import StartNode
 from .scripted import Scripted
-
-PATIENCE_S = 10.0
+from .watched import PATIENCE_S
 
 
 def ask(**changes: object) -> ChatRequest:
@@ -28,14 +27,6 @@ def ask(**changes: object) -> ChatRequest:
         "deadline_ms": 10_000,
     }
     return ChatRequest(**(values | changes))  # type: ignore[arg-type]
-
-
-async def found(node: Node, model: str = "scripted") -> Generator:
-    """The model, once a peer offers it."""
-    async with asyncio.timeout(PATIENCE_S):
-        while (generator := node.catalog.find(model)) is None:
-            await asyncio.sleep(0.01)
-    return generator
 
 
 async def collect(generator: Generator, request: ChatRequest) -> list[Event]:
@@ -59,7 +50,7 @@ async def test_a_peer_answers_with_every_parameter_as_it_was_asked(start_node: S
             seed=2**64 - 1,
         ),
     )
-    events = await collect(await found(consumer), request)
+    events = await collect(await consumer.found(), request)
     assert events[0] == Started(input_tokens=5)
     assert "".join(event.text for event in events if isinstance(event, Delta)) == "Hello, world"
     assert events[-1] == Finished(reason=FinishReason.STOP, input_tokens=5, output_tokens=3)
@@ -70,7 +61,7 @@ async def test_a_consumer_that_leaves_stops_the_work(start_node: StartNode) -> N
     engine = Scripted(words=("word ",) * 50, pause_at=3)
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,))
-    generator = await found(consumer)
+    generator = await consumer.found()
     events = generator.generate(ask())
     async with asyncio.timeout(PATIENCE_S):
         while not isinstance(await anext(events), Delta):
@@ -85,7 +76,7 @@ async def test_an_error_before_the_first_token_keeps_its_code_and_counts(start_n
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,))
     with pytest.raises(GenerationError) as caught:
-        await collect(await found(consumer), ask())
+        await collect(await consumer.found(), ask())
     assert (caught.value.code, caught.value.limit, caught.value.actual) == (ErrorCode.CONTEXT_TOO_LONG, 100, 250)
 
 
@@ -95,7 +86,7 @@ async def test_a_busy_peer_says_when_to_come_back(start_node: StartNode) -> None
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,))
     with pytest.raises(GenerationError) as caught:
-        await collect(await found(consumer), ask())
+        await collect(await consumer.found(), ask())
     assert (caught.value.code, caught.value.retry_after) == (ErrorCode.BUSY, 1.5)
 
 
@@ -104,7 +95,7 @@ async def test_an_engine_that_fails_midway_ends_the_answer_with_a_bill(start_nod
     engine.error, engine.error_after = GenerationError(ErrorCode.INTERNAL), 2
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,))
-    events = await collect(await found(consumer), ask())
+    events = await collect(await consumer.found(), ask())
     assert events[-1] == Finished(reason=FinishReason.FAILED, input_tokens=5, output_tokens=2)
 
 
@@ -112,7 +103,7 @@ async def test_a_ceiling_ends_the_answer_where_the_money_does(start_node: StartN
     engine = Scripted(words=("word ",) * 500)
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,), max_spend="300")
-    events = await collect(await found(consumer), ask(max_tokens=400))
+    events = await collect(await consumer.found(), ask(max_tokens=400))
     finished = events[-1]
     assert isinstance(finished, Finished)
     assert finished.reason is FinishReason.CEILING
@@ -124,7 +115,7 @@ async def test_a_price_past_the_purse_is_refused_before_anything_is_sent(start_n
     provider = await start_node("provider", engine, price_out="1000")
     consumer, _ = await start_node("consumer", peers=(provider,), max_spend="300")
     with pytest.raises(GenerationError) as caught:
-        await collect(await found(consumer), ask())
+        await collect(await consumer.found(), ask())
     assert caught.value.code is ErrorCode.CEILING_TOO_LOW
     assert not engine.requests
 
@@ -132,7 +123,7 @@ async def test_a_price_past_the_purse_is_refused_before_anything_is_sent(start_n
 async def test_max_tokens_crosses(start_node: StartNode) -> None:
     provider = await start_node("provider", Scripted(words=("a",) * 60))
     consumer, _ = await start_node("consumer", peers=(provider,))
-    events = await collect(await found(consumer), ask(max_tokens=5))
+    events = await collect(await consumer.found(), ask(max_tokens=5))
     assert events[-1] == Finished(reason=FinishReason.LENGTH, input_tokens=5, output_tokens=5)
 
 
@@ -140,9 +131,7 @@ async def test_a_node_that_is_not_allowed_sees_and_gets_nothing(start_node: Star
     stranger = encode_node_id(SigningKey(bytes(32)).public)
     provider = await start_node("provider", Scripted(), allow=stranger)
     consumer, _ = await start_node("consumer", peers=(provider,))
-    async with asyncio.timeout(PATIENCE_S):
-        while consumer.peers()[0].state != "connected":
-            await asyncio.sleep(0.01)
+    await consumer.until(lambda: consumer.peers()[0].state == "connected")
     assert consumer.catalog.models() == []
     assert consumer.peers()[0].models == ()
 
@@ -151,7 +140,7 @@ async def test_a_provider_that_stops_bills_what_it_delivered(start_node: StartNo
     engine = Scripted(words=("word ",) * 50, pause_at=3)
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,))
-    events = (await found(consumer)).generate(ask())
+    events = (await consumer.found()).generate(ask())
     async with asyncio.timeout(PATIENCE_S):
         while not isinstance(await anext(events), Delta):
             pass
@@ -164,20 +153,18 @@ async def test_a_lost_peer_is_an_error_and_is_found_again(start_node: StartNode)
     engine = Scripted()
     provider = await start_node("provider", engine)
     consumer, _ = await start_node("consumer", peers=(provider,))
-    await found(consumer)
+    await consumer.found()
     address = str(provider[0].health()["quic"])
     await provider[0].aclose()
-    async with asyncio.timeout(PATIENCE_S):
-        while consumer.catalog.find("scripted") is not None:
-            await asyncio.sleep(0.01)
+    await consumer.until(lambda: consumer.catalog.find("scripted") is None)
     await start_node("provider", engine, quic=address)
-    assert await collect(await found(consumer), ask())
+    assert await collect(await consumer.found(), ask())
 
 
 async def test_many_requests_at_once_on_one_link(start_node: StartNode) -> None:
     provider = await start_node("provider", Scripted(words=("word ",) * 40))
     consumer, _ = await start_node("consumer", peers=(provider,))
-    generator = await found(consumer)
+    generator = await consumer.found()
     answers = await asyncio.gather(*(collect(generator, ask()) for _ in range(30)))
     assert all(isinstance(events[-1], Finished) and events[-1].output_tokens == 40 for events in answers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ def sliced(data: bytes) -> st.SearchStrategy[list[bytes]]:
 
     def cut(places: list[int]) -> list[bytes]:
         edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-        return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        return [data[a:b] for a, b in pairwise(edges)]
 
     return st.lists(st.integers(0, 1 << 16), max_size=8).map(cut)
 
@@ -64,7 +65,7 @@ def _texts(most: int, least: int) -> st.SearchStrategy[str]:
     return short | st.sampled_from(["x" * most, "x" * max(least, 1)])
 
 
-def wire(kind: Kind) -> st.SearchStrategy[Any]:
+def wire(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one return a family
     """What a field of ``kind`` may hold on the wire."""
     name, made = _family(kind)
     match name:
@@ -122,7 +123,7 @@ def edges(kind: Kind) -> tuple[list[Any], list[Any]]:
     return good, [*bad, *kept]
 
 
-def _edges(name: str, made: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+def _edges(name: str, made: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # noqa: PLR0911 - one return a family
     match name:
         case "integer":
             return [made["least"], made["most"]], [made["least"] - 1, made["most"] + 1]

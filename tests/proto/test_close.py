@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -96,7 +97,7 @@ def refused(end: Callable[[Close], Frame]) -> None:
     ],
 )
 def test_a_bill_for_anything_but_what_was_delivered_is_refused(changes: dict[str, object]) -> None:
-    """adversaries.md, 7: a message that claimed 1,000,000 credits was countersigned."""
+    """Seen in the field: a message that claimed 1,000,000 credits was countersigned."""
     refused(lambda honest: End(salt=SALT, close=signed_as(replace(honest, **changes))))  # type: ignore[arg-type]
 
 
@@ -110,23 +111,25 @@ def test_a_bill_for_another_text_is_refused(text: str) -> None:
     )
 
 
+def in_context(context: Context, honest: Close) -> Frame:
+    return End(salt=SALT, close=signed_as(honest, context=context))
+
+
 def test_a_bill_that_the_provider_did_not_sign_as_a_bill_is_refused() -> None:
     refused(lambda honest: End(salt=SALT, close=signed_as(honest, MALLORY)))
     refused(lambda honest: End(salt=SALT, close=signed_as(honest, ALICE)))
     refused(lambda honest: End(salt=SALT, close=replace(signed_as(honest), signature=bytes(64))))
     for context in Context:
         if context is not Context.CLOSE:
-            refused(lambda honest, context=context: End(salt=SALT, close=signed_as(honest, context=context)))
+            refused(partial(in_context, context))
     refused(lambda honest: End(salt=seed("another salt"), close=signed_as(honest)))
 
 
 def test_a_bill_outside_of_its_shape_is_refused() -> None:
-    """adversaries.md, 9: NaN passed every comparison; here it has no encoding."""
+    """Seen in the field: NaN passed every comparison; here it has no encoding."""
 
     def body(change: dict[int, codec.Value]) -> Callable[[Close], Frame]:
-        return lambda honest: End(
-            salt=SALT, close=Signed.make(BOB, Context.CLOSE, {**CLOSE.write(honest), **change})
-        )
+        return lambda honest: End(salt=SALT, close=Signed.make(BOB, Context.CLOSE, {**CLOSE.write(honest), **change}))
 
     changes: list[dict[int, codec.Value]] = [{6: -18}, {6: True}, {6: None}, {6: 1 << 53}, {9: 1}, {65: True}, {7: 0}]
     for change in changes:
@@ -215,7 +218,7 @@ def test_a_wrong_countersignature_leaves_the_claim(forger: str) -> None:
 
 
 def test_nothing_is_settled_twice() -> None:
-    """adversaries.md, 8: one receipt settled four times."""
+    """Seen in the field: one receipt settled four times."""
     pair, stream = ended()
     pair.initiator.connection.countersign(stream)
     pair.initiator.connection.countersign(stream)

@@ -38,9 +38,7 @@ def accepts(data: bytes) -> bool:
     """Whether ``data`` decodes; if it does, the law must hold."""
     try:
         value = decode(data)
-    except EncodingError as error:
-        assert error.code is ErrorCode.ENCODING
-        assert error.requirement == error.reason.requirement
+    except EncodingError:
         return False
     assert encode(value) == data
     return True
@@ -158,6 +156,7 @@ def test_each_refusal_has_its_reason(text: str, reason: Reason) -> None:
     with pytest.raises(EncodingError) as refused:
         decode(bytes.fromhex(text))
     assert refused.value.reason is reason
+    assert (refused.value.code, refused.value.requirement) == (ErrorCode.ENCODING, reason.requirement)
 
 
 def test_every_reason_is_reached_and_has_a_name_of_its_own() -> None:
@@ -196,7 +195,7 @@ def test_the_deepest_value_decodes_and_one_more_does_not() -> None:
 
 
 def test_most_items_decode_and_one_more_does_not() -> None:
-    most = [0] * (MAX_ITEMS - 1)
+    most: list[codec.Value] = [0] * (MAX_ITEMS - 1)
     assert decode(encode([most])) == [most]
     with pytest.raises(ValueError, match="items"):
         encode([[*most, 0]])

@@ -37,11 +37,15 @@ def signed(body: dict[int, Any], context: Context) -> Signed:
     return Signed.make(BOB, context, body)
 
 
+def shape_reader(shape: Shape) -> Reader:
+    return lambda body: shape.read(codec.decode(codec.encode(body)))
+
+
 READERS: dict[str, tuple[Shape, Reader]] = {
     **{shape.name: (shape, frame_reader(kind)) for kind, shape in FRAME_SHAPES.items()},
     "chat-request": (CHAT_REQUEST, lambda body: decode_content(codec.encode(body))),
     **{
-        shape.name: (shape, lambda body, shape=shape: shape.read(codec.decode(codec.encode(body))))
+        shape.name: (shape, shape_reader(shape))
         for shape in (economy.QUOTE, economy.OPEN, economy.CLOSE, RESPONDER_HELLO, INITIATOR_HELLO)
     },
 }
@@ -167,12 +171,12 @@ def test_any_bytes_are_a_frame_or_a_refusal(kind: FrameType, data: st.DataObject
 
 @given(maps(CHAT_REQUEST).map(codec.encode).flatmap(mutated) | st.binary(max_size=100))
 def test_any_content_is_a_request_or_a_refusal(content: bytes) -> None:
+    code = None
     try:
-        request = decode_content(content)
+        decode_content(content)
     except RemoteProtocolError as error:
-        assert error.code in (ErrorCode.MALFORMED, ErrorCode.UNSUPPORTED)
-    else:
-        assert isinstance(request, ChatRequest)
+        code = error.code
+    assert code in (None, ErrorCode.MALFORMED, ErrorCode.UNSUPPORTED)
 
 
 @pytest.mark.parametrize("operation", [[], {}, None, True, "chat", b"", [1]])
@@ -213,7 +217,7 @@ def test_a_frame_that_every_receiver_refuses_is_not_sent(frame: frames.Frame) ->
 
 
 def test_every_parameter_crosses() -> None:
-    """adversaries.md, 21: nothing is dropped on the hop between two nodes."""
+    """Seen in the field: nothing is dropped on the hop between two nodes."""
     names = {field.name for shape in [CHAT_REQUEST] for field in shape.fields}
     sampling = {field.name for field in fields(ChatRequest)} - {"sampling"} | {
         field.name for field in fields(type(decode_content(codec.encode(least(CHAT_REQUEST))).sampling))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,10 @@ def test_both_sides_prove_themselves_in_one_round_trip() -> None:
         assert side.last(Authenticated).session == session
         assert (session.peer, session.pinned, session.version) == (peer.public, True, 1)
         assert session.capabilities == {CHAT}
-        assert side.connection.next_timeout() is None
+    assert pair.responder.connection.next_timeout() is None
+    assert pair.initiator.connection.next_timeout() == NOW + limits.HANDSHAKE_TIMEOUT  # for MODELS
+    pair.advertised()
+    assert pair.initiator.connection.next_timeout() is None
 
 
 @pytest.mark.parametrize("key", [MALLORY, ALICE], ids=["another node", "this node itself"])
@@ -101,12 +105,12 @@ def test_a_node_does_not_talk_to_itself() -> None:
 
 
 def test_a_hello_of_another_connection_proves_nothing_here() -> None:
-    """adversaries.md, 3: a captured HELLO was replayed."""
+    """Seen in the field: a captured HELLO was replayed."""
     captured = Pair.make()
     captured.exchange()
     assert captured.responder.connection.session is not None
-    other = (seed("other binding"),) * 2
-    fresh = Pair.make(bindings=other)  # type: ignore[arg-type]
+    other = seed("other binding")
+    fresh = Pair.make(bindings=(other, other))
     fresh.initiator.feed(RESPONDER_CONTROL, HelloFrame(hello=hello_of(captured.responder, RESPONDER_CONTROL)))
     refused(fresh.initiator, ErrorCode.HANDSHAKE_FAILED, "HSK-007")
     fresh.responder.feed(INITIATOR_CONTROL, HelloFrame(hello=hello_of(captured.initiator, INITIATOR_CONTROL)))
@@ -159,7 +163,7 @@ def test_a_role_that_is_not_the_senders_is_refused(role: ConnectionRole) -> None
 
 
 def test_every_altered_field_of_either_hello_is_found() -> None:
-    """adversaries.md, 4: what was outside of the signature was altered at will."""
+    """Seen in the field: what was outside of the signature was altered at will."""
     pair = Pair.make()
     first = hello_of(pair.responder, RESPONDER_CONTROL)
     pair.deliver(pair.responder, pair.initiator, pair.responder.wire)
@@ -208,10 +212,11 @@ def test_a_hello_signed_by_another_key_or_for_another_purpose_is_refused() -> No
 
 
 def test_an_initiator_answers_this_responder_and_this_hello() -> None:
-    for changes, code, requirement in (
+    attacks: list[tuple[dict[str, Any], ErrorCode, str]] = [
         ({"peer_key": MALLORY.public}, ErrorCode.WRONG_PEER, "HSK-011"),
         ({"peer_hello": seed("another hello")}, ErrorCode.HANDSHAKE_FAILED, "HSK-012"),
-    ):
+    ]
+    for changes, code, requirement in attacks:
         pair = Pair.make()
         seen = hello_of(pair.responder, RESPONDER_CONTROL)
         pair.responder.feed(INITIATOR_CONTROL, initiator_hello(seen, **changes))
@@ -231,7 +236,7 @@ def test_a_downgraded_offer_does_not_match_what_the_initiator_signed() -> None:
 
 @pytest.mark.parametrize(("least", "most"), [(99, 99), (2, 65_535), (0, 0), (2, 1)])
 def test_versions_without_overlap_are_refused_by_both(least: int, most: int) -> None:
-    """adversaries.md, 18: version 99 was accepted."""
+    """Seen in the field: version 99 was accepted."""
     pair = Pair.make()
     pair.initiator.feed(RESPONDER_CONTROL, responder_hello(version_min=least, version_max=most))
     refused(pair.initiator, ErrorCode.VERSION_UNSUPPORTED, "VER-002")
@@ -299,7 +304,7 @@ def test_an_unpinned_connection_shows_an_id_and_serves_nothing() -> None:
 
 
 def test_no_request_before_both_are_proved() -> None:
-    """adversaries.md, 1: inference was served to a peer that never authenticated."""
+    """Seen in the field: inference was served to a peer that never authenticated."""
     honest = Pair.make()
     honest.requested()
     request = encode(honest.initiator.sent(0)[0])
@@ -344,7 +349,7 @@ def test_nothing_but_a_hello_comes_first_on_a_control_stream(frame: Frame | byte
 
 
 def test_a_stranger_leaves_no_more_than_a_hello_behind() -> None:
-    """adversaries.md, 28: lengths were allocated as told, and before authentication."""
+    """Seen in the field: lengths were allocated as told, and before authentication."""
     pair = Pair.make()
     bob = pair.responder
     bob.collect()
@@ -371,7 +376,7 @@ def test_a_second_hello_is_refused() -> None:
 
 @pytest.mark.parametrize("side", ["initiator", "responder"])
 def test_a_peer_that_says_nothing_is_given_up(side: str) -> None:
-    """adversaries.md, 29: a peer that joins, then hangs for ever."""
+    """Seen in the field: a peer that joins, then hangs for ever."""
     pair = Pair.make()
     victim: Side = getattr(pair, side)
     victim.collect()
@@ -381,6 +386,20 @@ def test_a_peer_that_says_nothing_is_given_up(side: str) -> None:
     victim.connection.handle_timeout(NOW + limits.HANDSHAKE_TIMEOUT)
     victim.collect()
     refused(victim, ErrorCode.TIMEOUT, "HSK-014")
+
+
+def test_a_responder_that_proves_itself_and_then_offers_nothing_is_given_up() -> None:
+    pair = Pair.make()
+    pair.exchange()
+    pair.tick(pair.initiator)
+    assert pair.now == NOW + limits.HANDSHAKE_TIMEOUT
+    assert pair.initiator.closed == ErrorCode.TIMEOUT
+    assert pair.initiator.last(ConnectionFailed).error.requirement == "CTL-009"
+    twin = Pair.make()
+    twin.exchange()
+    twin.responder.connection.advertise([], NOW + 9)
+    twin.exchange()
+    assert twin.initiator.connection.next_timeout() is None
 
 
 def test_a_hello_that_comes_in_drops_is_given_up_too() -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mycellm_proto import limits
-from mycellm_proto.consumer import Order
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import Evidence, check_countersignature, read_close, sign
 from mycellm_proto.errors import ErrorCode
@@ -30,6 +29,7 @@ from mycellm_proto.events import (
 )
 from mycellm_proto.frames import LIMITS, Chunk, Credit, Tick, decode_frame, encode
 from mycellm_proto.framing import FrameReader
+from mycellm_proto.order import Order
 from mycellm_proto.provider import ProviderExchange
 from mycellm_proto.states import State
 
@@ -172,11 +172,14 @@ class Machine(RuleBasedStateMachine):
         self.gather()
 
     @precondition(lambda self: self.provided(State.STREAMING))
-    @rule(data=st.data(), size=st.sampled_from([1, 16_000, 2000, 0]), tokens=st.sampled_from([1, 0, 20, 40]), times=TIMES)
+    @rule(
+        data=st.data(), size=st.sampled_from([1, 16_000, 2000, 0]), tokens=st.sampled_from([1, 0, 20, 40]), times=TIMES
+    )
     def say(self, data: st.DataObject, size: int, tokens: int, times: int) -> None:
         exchange = data.draw(st.sampled_from(self.provided(State.STREAMING)))
         for _ in range(times):
-            if exchange.affordable(tokens) and exchange.ready("x" * size, tokens, self.pair.now):
+            text = "x" * size
+            if exchange.bound(text, tokens) is None and exchange.ready(text, tokens, self.pair.now):
                 self.bob.connection.chunk(exchange.stream_id, "x" * size, tokens, self.pair.now)
             self.gather()
 
@@ -260,6 +263,9 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Everything is over at last: each exchange has one ending on each side that knew of it."""
+        self.gather()
+        self.carry_all()
+        self.bob.connection.advertise([sign(BOB, OFFER)], self.pair.now)
         self.gather()
         self.carry_all()
         for _ in range(200):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mycellm_proto import codec, limits
-from mycellm_proto.content import CHAT_REQUEST, encode_content
+from mycellm_proto.content import CHAT_REQUEST, FinishReason, encode_content
 from mycellm_proto.economy import MAX_SEQUENCE, OPEN, Open, Quote, request_commitment, sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
 from mycellm_proto.events import ConnectionFailed, ModelsChanged, RequestReceived, RequestRefused, Settled
@@ -40,17 +40,17 @@ def signed_as(opened: Open, key: SigningKey = ALICE, context: Context = Context.
     return Signed.make(key, context, OPEN.write(opened))
 
 
-def refused_alone(forge: Callable[[Order, Request], Frame | bytes], *, now: float = NOW, **terms: object) -> ErrorCode:
+def refused_alone(forge: Callable[[Order, Request], Frame | bytes]) -> ErrorCode:
     """Bob refuses what ``forge`` makes of an honest request; the exchange beside it goes on, and the twin is taken."""
     pair = Pair.make()
-    running = pair.streaming(quote(**terms))
+    running = pair.streaming()
     offer = pair.initiator.last(ModelsChanged).quotes[0]
     placed, request = honest(pair, offer)
     bob = pair.responder
     held = bob.connection.provider(running)
     assert held is not None
     before, received = held.evidence, len(bob.all(RequestReceived))
-    bob.feed(STREAM, forge(placed, request), now=now)
+    bob.feed(STREAM, forge(placed, request))
     assert bob.closed is None
     assert bob.connection.provider(STREAM) is None
     assert bob.connection.provider(running) is held
@@ -105,7 +105,7 @@ def test_an_open_of_something_else_is_refused(changes: dict[str, object], code: 
     ],
 )
 def test_an_open_outside_of_its_bounds_is_refused(field: int, value: codec.Value) -> None:
-    """adversaries.md, 9: what is not an integer never reaches a comparison."""
+    """Seen in the field: what is not an integer never reaches a comparison."""
 
     def forge(placed: Order, request: Request) -> Frame:
         return replace(request, open=Signed.make(ALICE, Context.OPEN, {**OPEN.write(placed.open), field: value}))
@@ -122,15 +122,15 @@ def test_a_float_in_an_open_is_no_encoding() -> None:
     assert refused_alone(forge) is ErrorCode.MALFORMED
 
 
+def in_context(context: Context) -> Callable[[Order, Request], Frame]:
+    return lambda placed, request: replace(request, open=signed_as(placed.open, context=context))
+
+
 def test_an_open_that_alice_did_not_sign_is_refused() -> None:
     forged: list[Callable[[Order, Request], Frame]] = [
         lambda placed, request: replace(request, open=signed_as(placed.open, MALLORY)),
         lambda placed, request: replace(request, open=replace(placed.signed_open, signature=bytes(64))),
-        *(
-            lambda placed, request, context=context: replace(request, open=signed_as(placed.open, context=context))
-            for context in Context
-            if context is not Context.OPEN
-        ),
+        *(in_context(context) for context in Context if context is not Context.OPEN),
     ]
     for forge in forged:
         assert refused_alone(forge) is ErrorCode.BAD_OPEN
@@ -147,16 +147,21 @@ def test_another_nodes_open_is_refused() -> None:
 
 def test_content_and_salt_are_the_ones_committed_to() -> None:
     assert refused_alone(lambda _, request: replace(request, salt=seed("x"))) is ErrorCode.BAD_OPEN
-    other = encode_content(chat(max_tokens=65))
-    assert refused_alone(lambda _, request: replace(request, content=other)) is ErrorCode.BAD_OPEN
+    assert refused_alone(asking(encode_content(chat(max_tokens=65)))) is ErrorCode.BAD_OPEN
 
 
 def test_the_prepaid_link_is_of_the_chain_and_of_the_right_place() -> None:
-    for link in (seed("x"), bytes(32)):
-        assert refused_alone(lambda _, request, link=link: replace(request, prepaid=link)) is ErrorCode.BAD_TICK
-    for k in (0, 2):
-        forge = lambda placed, request, k=k: replace(request, prepaid=placed.chain.link(k))  # noqa: E731
-        assert refused_alone(forge) is ErrorCode.BAD_TICK
+    chain = Chain(seed("chain 2"), 16)  # that of the forged request, whose prepay is link 1
+    for link in (seed("x"), bytes(32), chain.link(0), chain.link(2)):
+        assert refused_alone(prepaying(link)) is ErrorCode.BAD_TICK
+
+
+def prepaying(link: bytes) -> Callable[[Order, Request], Frame]:
+    return lambda _, request: replace(request, prepaid=link)
+
+
+def asking(content: bytes) -> Callable[[Order, Request], Frame]:
+    return lambda _, request: replace(request, content=content)
 
 
 def test_the_model_is_the_quotes() -> None:
@@ -169,7 +174,7 @@ def test_the_model_is_the_quotes() -> None:
 
 
 def test_content_is_read_strictly() -> None:
-    """adversaries.md, 21: a parameter that is not understood is refused, never dropped."""
+    """Seen in the field: a parameter that is not understood is refused, never dropped."""
     small = codec.encode(least(CHAT_REQUEST) | {1: "tiny"})
     cases = [
         (b"", ErrorCode.MALFORMED),
@@ -183,7 +188,7 @@ def test_content_is_read_strictly() -> None:
         (codec.encode(least(CHAT_REQUEST) | {14: 1}), ErrorCode.MALFORMED),
     ]
     for content, code in cases:
-        assert refused_alone(lambda _, request, content=content: replace(request, content=content)) is code
+        assert refused_alone(asking(content)) is code
 
 
 def test_an_expired_quote_is_taken_for_as_long_as_clocks_may_differ() -> None:
@@ -235,14 +240,17 @@ def test_a_ceiling_below_the_prepay_is_not_even_signed() -> None:
 
 def test_the_largest_amounts_are_exact() -> None:
     pair = Pair.make()
-    dear = quote(price_in=limits.MAX_PRICE, price_out=limits.MAX_PRICE, tick_value=limits.MAX_AMOUNT)
-    stream = pair.requested(dear, ceiling=limits.MAX_AMOUNT, max_tokens=limits.MAX_TOKENS)
+    dear = quote(price_in=limits.MAX_PRICE, price_out=limits.MAX_PRICE, tick_value=limits.MAX_TICK_VALUE)
+    assert dear.owed(limits.MAX_TOKENS, limits.MAX_TOKENS) < limits.MAX_AMOUNT
+    most = limits.MAX_TICKS * limits.MAX_TICK_VALUE
+    assert most <= limits.MAX_AMOUNT
+    stream = pair.requested(dear, ceiling=most, max_tokens=limits.MAX_TOKENS)
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert dear.owed(limits.MAX_TOKENS, limits.MAX_TOKENS) < limits.MAX_AMOUNT
     assert pair.responder.connection.accept(stream, 8192)
-    assert exchange.affordable(limits.MAX_TOKENS)
-    assert not exchange.affordable(limits.MAX_TOKENS + 1)
+    paid = most // limits.MAX_PRICE - 8192
+    assert exchange.bound("", paid) is None
+    assert exchange.bound("", paid + 1) is FinishReason.CEILING
 
 
 def test_a_free_quote_needs_no_tick() -> None:
@@ -258,7 +266,7 @@ def test_a_free_quote_needs_no_tick() -> None:
 @pytest.mark.parametrize("kind", [0, 2, 4, 8, 10, 12, 14, 16, 18, 20, 1, 7, 22, 64, 65, 1 << 40])
 @pytest.mark.parametrize("body", [b"", b"\xff", b"\xa0", codec.encode({0: 1})])
 def test_what_is_no_request_is_answered(kind: int, body: bytes) -> None:
-    """adversaries.md, 17: an unknown message was dropped and its caller hung."""
+    """Seen in the field: an unknown message was dropped and its caller hung."""
     assert refused_alone(lambda *_: encode_frame(kind, body)) is ErrorCode.UNKNOWN_REQUEST
 
 
@@ -269,7 +277,7 @@ def test_a_request_that_cannot_be_read_is_answered(body: bytes) -> None:
 
 @pytest.mark.parametrize("key", [SigningKey(seed("other")), MALLORY])
 def test_models_hold_the_senders_own_quotes(key: SigningKey) -> None:
-    """adversaries.md, 1: a spoofed announcement replaced a victim's list."""
+    """Seen in the field: a spoofed announcement replaced a victim's list."""
     pair = Pair.make()
     pair.advertised()
     known = pair.initiator.all(ModelsChanged)
@@ -297,7 +305,6 @@ def test_a_node_cannot_offer_what_one_frame_does_not_hold() -> None:
 def test_the_largest_quotes_fit_their_frame() -> None:
     pair = Pair.make()
     pair.exchange()
-    most = {field: limits.MAX_AMOUNT for field in ("tick_value", "expires")}
     large = quote(
         model="m" * limits.MAX_MODEL_ID,
         context_length=limits.MAX_TOKENS,
@@ -305,7 +312,8 @@ def test_the_largest_quotes_fit_their_frame() -> None:
         price_out=limits.MAX_PRICE,
         prepaid_ticks=limits.MAX_TICKS,
         window=limits.MAX_TICKS,
-        **most,
+        tick_value=limits.MAX_TICK_VALUE,
+        expires=limits.MAX_AMOUNT,
     )
     pair.responder.connection.advertise([sign(BOB, large)] * limits.MAX_QUOTES, NOW)
     pair.exchange()
@@ -331,7 +339,9 @@ def test_a_request_is_the_first_frame_and_a_reserved_one_never() -> None:
     first, *rest = pair.initiator.sent(stream)
     assert isinstance(first, Request)
     assert all(isinstance(frame, UnknownFrame) and frame.type % 2 for frame in rest)
-    assert encode(first) == encode_frame(6, codec.encode({0: first.content, 1: first.salt, 2: first.open.to_value(), 3: first.prepaid}))
+    assert encode(first) == encode_frame(
+        6, codec.encode({0: first.content, 1: first.salt, 2: first.open.to_value(), 3: first.prepaid})
+    )
 
 
 def test_two_chains_never_share_a_link() -> None:

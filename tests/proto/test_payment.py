@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,21 +105,21 @@ def test_a_provider_stays_within_the_window_of_unpaid_ticks() -> None:
 
 
 def test_a_provider_stays_within_the_ceiling_and_what_was_asked() -> None:
-    """adversaries.md, 19: a budget of 5 produced 60 tokens."""
+    """Seen in the field: a budget of 5 produced 60 tokens."""
     pair = Pair.make()
     stream = pair.streaming(quote(window=100), ceiling=100, max_tokens=1000)
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert exchange.affordable(22)
-    assert not exchange.affordable(23)
+    assert exchange.bound("x", 22) is None
+    assert exchange.bound("x", 23) is FinishReason.CEILING
     with pytest.raises(LocalProtocolError):
         pair.responder.connection.chunk(stream, "x", 23, NOW)
     pair = Pair.make()
     stream = pair.streaming(max_tokens=5)
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert exchange.affordable(5)
-    assert not exchange.affordable(6)
+    assert exchange.bound("x", 5) is None
+    assert exchange.bound("x", 6) is FinishReason.LENGTH
 
 
 def test_a_heartbeat_does_not_extend_the_wait_for_a_tick() -> None:
@@ -230,9 +232,9 @@ def test_credit_is_given_as_the_owner_reads() -> None:
             pair.initiator.connection.consumed(stream, size)
             pair.exchange()
         pair.say(stream, "x" * 10_000, tokens=0)
-    credits = [frame.limit for frame in pair.initiator.sent(stream) if isinstance(frame, Credit)]
-    assert credits
-    assert all(b - a >= limits.MIN_CREDIT_STEP for a, b in zip(credits, credits[1:], strict=False))
+    given = [frame.limit for frame in pair.initiator.sent(stream) if isinstance(frame, Credit)]
+    assert given
+    assert all(b - a >= limits.MIN_CREDIT_STEP for a, b in pairwise(given))
     assert pair.responder.closed is None
 
 
@@ -308,5 +310,7 @@ def test_a_bad_tick_after_the_end_has_no_effect(k: int) -> None:
 def test_a_quote_cannot_ask_for_more_ticks_than_a_chain_has() -> None:
     pair = Pair.make()
     offer = pair.advertised(quote(tick_value=1, prepaid_ticks=0))
-    placed = order(offer, ceiling=limits.MAX_AMOUNT)
-    assert placed.chain.length == limits.MAX_TICKS
+    assert order(offer, ceiling=limits.MAX_TICKS).chain.length == limits.MAX_TICKS
+    with pytest.raises(LocalProtocolError) as refused:
+        order(offer, ceiling=limits.MAX_TICKS + 1)
+    assert refused.value.requirement == "RCP-035"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from mycellm_proto import limits
-from mycellm_proto.content import FinishReason
+from mycellm_proto.content import FinishReason, Message, Role
 from mycellm_proto.economy import sign
-from mycellm_proto.errors import ErrorCode
+from mycellm_proto.errors import ErrorCode, LocalProtocolError
 from mycellm_proto.events import ConnectionFailed, Ended, Failed, ModelsChanged, RequestReceived, Settled, WriteStream
 from mycellm_proto.frames import Error, Models, Request, UnknownFrame, encode
 from mycellm_proto.framing import encode_varint
@@ -19,13 +19,14 @@ from .watch import assert_dead, footprint
 
 
 def requests(pair: Pair, count: int, start: int = 1) -> list[bytes]:
-    """The bytes of so many honest requests, on streams 0, 4, 8, …"""
+    """The bytes of so many honest requests, undelivered."""
     offer = pair.initiator.last(ModelsChanged).quotes[0]
     found = []
     for sequence in range(start, start + count):
-        stream = pair.initiator.connection.request(order(offer, sequence=sequence), NOW)
-        found.append(b"".join(a.data for a in pair.initiator.collect() if isinstance(a, WriteStream)))
-        assert stream == 4 * (sequence - 1)
+        placed = order(offer, sequence=sequence)
+        prepaid = placed.chain.link(placed.quote.prepaid_ticks)
+        request = Request(content=placed.content, salt=placed.salt, open=placed.signed_open, prepaid=prepaid)
+        found.append(encode(request))
     return found
 
 
@@ -224,6 +225,40 @@ def test_the_65th_request_is_busy_and_the_64_go_on() -> None:
     assert pair.responder.closed is None
 
 
+def test_a_node_asks_no_more_than_its_peer_takes() -> None:
+    pair = Pair.make()
+    offer = pair.advertised()
+    for sequence in range(1, limits.MAX_STREAMS + 1):
+        pair.initiator.connection.request(order(offer, sequence=sequence), NOW)
+    pair.exchange()
+    late = order(offer, sequence=100)
+    with pytest.raises(LocalProtocolError) as refused:
+        pair.initiator.connection.request(late, NOW)
+    assert refused.value.code is ErrorCode.BUSY
+    assert pair.initiator.collect() == []
+    pair.responder.connection.refuse(0, ErrorCode.INTERNAL)
+    pair.exchange()
+    assert pair.initiator.connection.request(late, NOW) == 4 * limits.MAX_STREAMS
+
+
+def test_a_node_sends_no_more_unanswered_bytes_than_its_peer_keeps() -> None:
+    """Else honest requests on five streams would cost the connection (FRM-006)."""
+    pair = Pair.make()
+    offer = pair.advertised()
+    long = (Message(role=Role.USER, content="x" * (limits.MAX_REQUEST - 1000)),)
+    for sequence in range(1, 5):
+        pair.initiator.connection.request(order(offer, sequence=sequence, messages=long), NOW)
+    with pytest.raises(LocalProtocolError) as refused:
+        pair.initiator.connection.request(order(offer, sequence=5, messages=long), NOW)
+    assert refused.value.code is ErrorCode.BUSY
+    pair.exchange()
+    pair.responder.connection.accept(0, 1)
+    pair.exchange()
+    pair.initiator.connection.request(order(offer, sequence=6, messages=long), NOW)
+    pair.exchange()
+    assert len(pair.responder.all(RequestReceived)) == 5
+
+
 def test_what_a_node_asks_does_not_count_against_what_its_peer_may_ask() -> None:
     pair = Pair.make()
     pair.advertised()
@@ -238,7 +273,7 @@ def test_what_a_node_asks_does_not_count_against_what_its_peer_may_ask() -> None
 
 
 def test_unfinished_frames_are_bounded_all_streams_together() -> None:
-    """adversaries.md, 16 and 28."""
+    """Seen in the field: a megabyte on the wire became gigabytes in memory."""
     pair = Pair.make()
     pair.advertised()
     before = footprint(pair.responder.connection)

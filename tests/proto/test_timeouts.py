@@ -1,4 +1,4 @@
-"""Every wait has a deadline, and says what was waited for (adversaries.md, 29). Time is an argument."""
+"""Every wait has a deadline, and says what was waited for. Time is an argument."""
 
 from __future__ import annotations
 

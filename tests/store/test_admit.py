@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,13 @@ from mycellm_proto.keys import SigningKey
 from reference_node.store import (
     AllowanceExhaustedError,
     BrokenChainError,
+    Identity,
     Pending,
     ReceiptState,
     ReceiptStore,
     SequenceUsedError,
     StoreUnavailableError,
+    admission,
 )
 
 from ..proto.pair import NOW, quote, seed
@@ -109,6 +114,51 @@ async def test_an_open_names_the_one_before_it_where_that_is_held(store: Receipt
     with pytest.raises(BrokenChainError):
         await admit(store, opened(3, previous=name(first)))
     await admit(store, opened(5, previous=seed("of a gap")))
+
+
+async def test_no_number_is_taken_twice_however_few_consumers_are_remembered(
+    store: ReceiptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "MAX_CONSUMERS", 1)
+    chance = random.Random(1)
+    opens: list[Evidence] = []
+    for key in [SigningKey(seed(f"consumer {n}")) for n in range(3)]:
+        previous = None
+        for sequence in range(1, 21):
+            opens.append(opened(sequence, previous=previous, consumer=key.public))
+            previous = name(opens[-1])
+    admitted: Counter[bytes] = Counter()
+    asked = [chance.choices(opens, k=8) for _ in range(60)]
+    for batch in asked:
+        results = await asyncio.gather(*(admit(store, each) for each in batch), return_exceptions=True)
+        admitted.update(name(each) for each, result in zip(batch, results, strict=True) if isinstance(result, Pending))
+        assert {type(result) for result in results} <= {Pending, SequenceUsedError}
+    assert set(admitted.values()) == {1}
+    assert set(admitted) == {name(each) for batch in asked for each in batch}
+
+
+async def test_a_consumer_is_not_forgotten_while_it_is_decided_on(
+    store: ReceiptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "MAX_CONSUMERS", 1)
+    last = opened(9)
+    await (await admit(store, last))
+    reading, read_on = asyncio.Event(), asyncio.Event()
+    read = store._admission._read
+
+    async def read_slowly(identity: Identity) -> Mapping[int, bytes]:
+        reading.set()
+        await read_on.wait()
+        return await read(identity)
+
+    monkeypatch.setattr(store._admission, "_read", read_slowly)
+    in_the_gap = asyncio.create_task(admit(store, opened(5)))
+    await reading.wait()
+    await (await admit(store, opened(1, consumer=SigningKey(seed("another")).public)))
+    read_on.set()
+    await (await in_the_gap)
+    with pytest.raises(SequenceUsedError):
+        await admit(store, last)
 
 
 async def test_the_order_of_arrival_may_differ_from_the_order_of_signing(store: ReceiptStore) -> None:

@@ -155,8 +155,11 @@ async def test_when_the_spool_is_full_too_receipts_wait_in_memory(
     await fill(store)
     assert store.problem is not None
     assert "in memory" in store.problem
+    assert not store.at_risk(opened(1))
+    assert store.at_risk(opened(60))
     await set_pages(store, NO_LIMIT)
     await store.record("consumer", opened(100), ReceiptState.OPENED)
+    assert not store.at_risk(opened(60))
     assert numbers(path) == [*MANY, 100]
 
 
