@@ -27,7 +27,6 @@ PACKAGES = (
 )  # fmt: skip
 NOT_SETTINGS = ("CONFIG", "ACCEL", "BOOTSTRAP")
 """Variables that are no settings of a node: where its configuration is, and two of the set-up."""
-"""The node's own name for it is in a module that loads the engine, which is what may be broken here."""
 RECOMMENDED_FREE_BYTES = 2 << 30
 """The default model with its conversion, and room to work."""
 NEEDED_FREE_BYTES = 100 << 20

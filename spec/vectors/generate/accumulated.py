@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from mycellm_proto.codec import Value, decode, encode
 from mycellm_proto.framing import FrameReader, encode_frame
@@ -44,20 +45,16 @@ class _Source:
 
     def value(self, depth: int) -> Value:
         """A value of at most ``depth`` containers within each other."""
-        kind = self.below(7 if depth else 5)
-        if kind == 0:
-            return self.unsigned()
-        if kind == 1:
-            return -1 - self.unsigned()
-        if kind == 2:
-            return self.take(self.below(40))
-        if kind == 3:
-            return "".join(self.character() for _ in range(self.below(20)))
-        if kind == 4:
-            return (False, True, None)[self.below(3)]
-        if kind == 5:
-            return [self.value(depth - 1) for _ in range(self.below(6))]
-        return self._map(depth)
+        kinds: tuple[Callable[[], Value], ...] = (
+            self.unsigned,
+            lambda: -1 - self.unsigned(),
+            lambda: self.take(self.below(40)),
+            lambda: "".join(self.character() for _ in range(self.below(20))),
+            lambda: (False, True, None)[self.below(3)],
+            lambda: [self.value(depth - 1) for _ in range(self.below(6))],
+            lambda: self._map(depth),
+        )
+        return kinds[self.below(7 if depth else 5)]()
 
     def _map(self, depth: int) -> Value:
         entries: dict[int, Value] = {}
@@ -96,14 +93,14 @@ FAMILY = Family(
     description="A stream of pseudo-random frames, reduced to one digest: two encoders that reach it agree on all.",
     notes=(
         "Let S be the output of SHAKE-256 over the bytes of seed. Bytes are taken from S in order, never twice."
-        " below(n) is the next byte modulo n. unsigned is the big-endian integer of the next below(9) bytes, 0 for none.",
+        " below(n) is the next byte modulo n. unsigned is the big-endian integer of the next below(9) bytes.",
         "value(d) takes kind = below(7), or below(5) where d is 0. Kind 0: unsigned. 1: -1 - unsigned. 2: the next"
         " below(40) bytes, as a byte string. 3: a text of below(20) characters; each is the big-endian integer of the"
         " next 3 bytes modulo 1,114,112, or U+FFFD where that is a surrogate. 4: false, true or null, by below(3).",
         "Kind 5: an array of below(6) elements, each value(d - 1). Kind 6: a map; below(6) times, take a key, unsigned,"
         " then its value, value(d - 1), which replaces that of an equal key before it.",
-        "count times: take the frame's type, unsigned modulo 2^62, and its body, the encoding of value(4). expect has the"
-        " number of bytes of all these frames, and the SHA-256 over them.",
+        "count times: take the frame's type, unsigned modulo 2^62, and its body, the encoding of value(4). expect has"
+        " the number of bytes of all these frames, and the SHA-256 over them.",
         "The limits of frame types do not apply here.",
     ),
     schema={

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mycellm_proto.codec import Value, decode, encode
-from mycellm_proto.consumer import ConsumerExchange, Order
+from mycellm_proto import place_order
+from mycellm_proto.codec import Value, encode
+from mycellm_proto.consumer import ConsumerExchange
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import response_commitment, sign
 from mycellm_proto.errors import ErrorCode
@@ -18,20 +19,22 @@ from mycellm_proto.signed import Context, Signed
 
 from . import constants as c
 from .family import HEX, NUMBER, TEXT, DisagreementError, Family, Json, accept, case, nullable, outcome, record
+from .notation import as_map
 
 _CHUNKS = (("Hello", 1), (", ", 1), ("Alice", 1), (".", 1))
-_ORDER = Order(
-    request=c.REQUEST,
-    content=c.CONTENT,
-    salt=c.SALT,
+_ORDER = place_order(
+    c.ALICE,
+    c.REQUEST,
     quote=c.QUOTE,
     signed_quote=c.SIGNED_QUOTE,
-    open=c.OPEN,
-    signed_open=c.SIGNED_OPEN,
-    chain=c.CHAIN,
+    sequence=c.OPEN.sequence,
+    previous=c.OPEN.previous,
+    ceiling=c.CEILING,
+    salt=c.SALT,
+    chain_seed=c.CHAIN_SEED,
 )
-_BODY = decode(c.SIGNED_CLOSE.body)
-assert isinstance(_BODY, dict)  # a close's body is a map
+assert _ORDER.signed_open == c.SIGNED_OPEN  # the same open, put together twice
+_BODY = as_map(c.SIGNED_CLOSE.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,14 @@ class _View:
     close: Signed
     salt: bytes = c.ANSWER_SALT
     cancelled_after: int | None = None
+    chunks: tuple[tuple[str, int], ...] = _CHUNKS
 
     def judge(self) -> tuple[int, int | None]:
         """Play the exchange to a consumer: the ticks that it released, and the code that it refused with if it did."""
         exchange = ConsumerExchange(0, _ORDER, c.ALICE, float(c.NOW))
         exchange.ask()
         exchange.receive(Accept(input_tokens=c.INPUT_TOKENS), 8, c.NOW)
-        for number, (text, tokens) in enumerate(_CHUNKS):
+        for number, (text, tokens) in enumerate(self.chunks):
             if number == self.cancelled_after:
                 exchange.cancel(c.NOW)
             exchange.receive(Chunk(text=text, tokens=tokens), 20, c.NOW)
@@ -64,7 +68,7 @@ class _View:
             "quote": encode(c.SIGNED_QUOTE.to_value()).hex(),
             "open": encode(c.SIGNED_OPEN.to_value()).hex(),
             "input_tokens": c.INPUT_TOKENS,
-            "chunks": [{"text": text, "tokens": tokens} for text, tokens in _CHUNKS],
+            "chunks": [{"text": text, "tokens": tokens} for text, tokens in self.chunks],
             "cancelled_after": self.cancelled_after,
             "ticks": ticks,
             "salt": self.salt.hex(),
@@ -99,6 +103,17 @@ def _finished(finish: FinishReason) -> _View:
     return _billed({2: _response(text, finish, 4), 7: int(finish)})
 
 
+def _after_cancel(tokens: int) -> _View:
+    """The whole bill of an answer whose second chunk came after CANCEL, which had released ticks for the first."""
+    close = replace(
+        c.CLOSE,
+        response=_response("Hello, Alice", FinishReason.STOP, 1 + tokens),
+        output_tokens=1 + tokens,
+        total=c.QUOTE.owed(c.INPUT_TOKENS, 1 + tokens),
+    )
+    return _View(close=sign(c.BOB, close), cancelled_after=1, chunks=(("Hello", 1), (", Alice", tokens)))
+
+
 _HONEST = _View(close=c.SIGNED_CLOSE)
 _GOOD: tuple[tuple[str, str, _View], ...] = (
     ("accept-stop", "RCP-028~1", _HONEST),
@@ -110,12 +125,21 @@ _GOOD: tuple[tuple[str, str, _View], ...] = (
     ("accept-cancelled-after-one-chunk", "RCP-025~1", _cancelled(1, 2)),
     ("accept-cancelled-before-any-chunk", "RCP-025~1", _cancelled(0, 2)),
     ("accept-whole-bill-that-crossed-the-cancel", "RCP-025~1", replace(_HONEST, cancelled_after=1)),
+    ("accept-whole-bill-up-to-the-window", "RCP-033~1", _after_cancel(4)),
 )
 
 _BAD: tuple[tuple[str, str, _View], ...] = (
-    ("reject-flipped-signature", "RCP-026~1", replace(_HONEST, close=replace(c.SIGNED_CLOSE, signature=c.flipped(c.SIGNED_CLOSE.signature)))),
+    (
+        "reject-flipped-signature",
+        "RCP-026~1",
+        replace(_HONEST, close=replace(c.SIGNED_CLOSE, signature=c.flipped(c.SIGNED_CLOSE.signature))),
+    ),
     ("reject-zero-signature", "RCP-026~1", replace(_HONEST, close=replace(c.SIGNED_CLOSE, signature=bytes(64)))),
-    ("reject-wrong-context", "RCP-026~1", _View(close=Signed.make_over(c.BOB, Context.COUNTERSIGN, c.SIGNED_CLOSE.body))),
+    (
+        "reject-wrong-context",
+        "RCP-026~1",
+        _View(close=Signed.make_over(c.BOB, Context.COUNTERSIGN, c.SIGNED_CLOSE.body)),
+    ),
     ("reject-signed-by-another", "RCP-026~1", _billed({}, c.CAROL)),
     ("reject-signed-by-the-consumer", "RCP-026~1", _billed({}, c.ALICE)),
     ("reject-odd-key", "EXT-003~1", _billed({9: True})),
@@ -140,6 +164,7 @@ _BAD: tuple[tuple[str, str, _View], ...] = (
     ("reject-finish-not-committed-to", "RCP-028~1", _billed({7: 2})),
     ("reject-cancelled-by-nobody", "RCP-027~1", replace(_cancelled(4, 4), cancelled_after=None)),
     ("reject-cancelled-billed-beyond-ticks", "RCP-025~1", _cancelled(1, 2, total=c.QUOTE.owed(c.INPUT_TOKENS, 4))),
+    ("reject-whole-bill-beyond-the-window", "RCP-033~1", _after_cancel(5)),
     ("reject-cancelled-billed-for-more-chunks", "RCP-028~1", replace(_cancelled(2, 2), cancelled_after=1)),
 )
 
@@ -160,10 +185,7 @@ def _cases() -> list[dict[str, Json]]:
 
 
 def _total(view: _View) -> int:
-    body = decode(view.close.body)
-    assert isinstance(body, dict)  # it was accepted
-    assert isinstance(body[6], int)
-    return body[6]
+    return int(str(as_map(view.close.body)[6]))
 
 
 _CHUNK = record(text=TEXT, tokens=NUMBER)

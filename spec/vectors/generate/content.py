@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mycellm_proto.codec import Value, decode, encode
+from mycellm_proto.codec import Value, encode
 from mycellm_proto.content import MILLION, ChatRequest, Message, Role, Sampling, decode_content, encode_content
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.limits import MAX_DEADLINE_MS, MAX_TOKENS
 
 from .constants import CONTENT, REQUEST
 from .family import HEX_PARTS, NUMBER, TEXT, DisagreementError, Family, Json, accept, case, outcome, record, reject
-from .notation import joined, parts
+from .notation import as_map, joined, parts
 
 _LEAST = Sampling(
     temperature=0, top_p=1, top_k=0, min_p=0, presence_penalty=-2 * MILLION, frequency_penalty=-2 * MILLION, seed=0
@@ -39,7 +39,11 @@ _REQUESTS: tuple[tuple[str, str, ChatRequest], ...] = (
     ("accept-conversation", "INF-004~1", replace(REQUEST, messages=_TURNS)),
     ("accept-empty-message", "INF-004~1", replace(REQUEST, messages=(Message(role=Role.USER, content=""),))),
     ("accept-1024-messages", "INF-004~1", replace(REQUEST, messages=(Message(role=Role.USER, content="a"),) * 1024)),
-    ("accept-everything-least", "INF-004~1", replace(REQUEST, max_tokens=1, deadline_ms=1, stop=("\n",), sampling=_LEAST)),
+    (
+        "accept-everything-least",
+        "INF-004~1",
+        replace(REQUEST, max_tokens=1, deadline_ms=1, stop=("\n",), sampling=_LEAST),
+    ),
     (
         "accept-everything-most",
         "INF-004~1",
@@ -54,8 +58,7 @@ _REQUESTS: tuple[tuple[str, str, ChatRequest], ...] = (
     ),
 )
 
-_VALUE = decode(CONTENT)
-assert isinstance(_VALUE, dict)  # a content is a map
+_VALUE = as_map(CONTENT)
 _USER: Value = {0: 2, 1: "a"}
 
 _MALFORMED: tuple[tuple[str, str, Mapping[int, Value]], ...] = (
@@ -114,9 +117,7 @@ def _cases() -> list[dict[str, Json]]:
         rest = {key: value for key, value in _VALUE.items() if key != missing}
         made.append(_refused(f"reject-without-{name}", "INF-004~1", rest))
     made.append(_refused("reject-array", "INF-004~1", [_VALUE]))
-    made += [
-        _refused(slug, "INF-005~1", {**_VALUE, **change}, ErrorCode.UNSUPPORTED) for slug, change in _UNSUPPORTED
-    ]
+    made += [_refused(slug, "INF-005~1", {**_VALUE, **change}, ErrorCode.UNSUPPORTED) for slug, change in _UNSUPPORTED]
     head = encode({**_VALUE, 2: []})
     messages = head.index(b"\x02\x80")
     too_many = parts(
@@ -143,17 +144,18 @@ def _shown(request: ChatRequest) -> dict[str, Json]:
         "max_tokens": request.max_tokens,
         "deadline_ms": request.deadline_ms,
         "stop": list(request.stop),
-        "sampling": {name: str(getattr(sampling, name)) if name == "seed" else getattr(sampling, name)
-                     for name in _SAMPLING if getattr(sampling, name) is not None},
+        "sampling": {
+            name: str(getattr(sampling, name)) if name == "seed" else getattr(sampling, name)
+            for name in _SAMPLING
+            if getattr(sampling, name) is not None
+        },
     }
 
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
 
 
-def _refused(
-    slug: str, requirement: str, value: Value, code: ErrorCode = ErrorCode.MALFORMED
-) -> dict[str, Json]:
+def _refused(slug: str, requirement: str, value: Value, code: ErrorCode = ErrorCode.MALFORMED) -> dict[str, Json]:
     data = encode(value)
     expect = reject(lambda: decode_content(data), code, requirement)
     return case(slug, requirement, hex=data.hex(), expect=expect)
@@ -183,7 +185,7 @@ FAMILY = Family(
         " (the cases that cite EXT-006).",
         "Sampling parameters are integers in millionths, but top_k and seed. A parameter that is not there is the"
         " model's own default. seed is in decimal, since it may need 64 bits.",
-        "Rejected: the request is refused with the code. Within a REQUEST frame all these are byte strings like others.",
+        "Rejected: the request is refused with the code. Within a REQUEST frame all these are plain byte strings.",
     ),
     schema={"hex": HEX_PARTS, "expect": outcome(request=_REQUEST)},
     cases=_cases,

@@ -3,224 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from mycellm_proto.connection import Connection
-from mycellm_proto.consumer import Order, place_order
-from mycellm_proto.content import ChatRequest, FinishReason
-from mycellm_proto.economy import Quote, sign
+from mycellm_proto.content import FinishReason
 from mycellm_proto.errors import ErrorCode
-from mycellm_proto.events import CloseConnection, Ended, Event, Failed, ModelsChanged, Settled, WriteStream
+from mycellm_proto.events import Ended, Failed, Settled
 from mycellm_proto.frames import Accept, Error, FrameType, encode
 from mycellm_proto.framing import encode_frame
-from mycellm_proto.hello import ConnectionRole
 from mycellm_proto.receipt import encode_receipt, receipt_of
 
 from . import constants as c
 from .family import BOOLEAN, HEX, NUMBER, DisagreementError, Family, Json, case, nullable, record
-
-_BINDING = c.entropy("channel binding")
-_STREAM = 0
-_WORDS = (("Hello", 1), (",", 1), (" Alice", 1), (".", 1))
+from .scene import BINDING, STREAM, WORDS, Scene, write_step
 
 
-@dataclass
-class _Scene:
-    """Alice and Bob on one connection, and a record of what they write; ``now`` is milliseconds since it began."""
-
-    alice: Connection
-    bob: Connection
-    now: int = 0
-    steps: list[Json] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    closed: int | None = None
-
-    @classmethod
-    def make(cls, *, pinned: bool = True, grease: bytes = b"") -> _Scene:
-        """Both ends, nothing written yet."""
-        expected = c.BOB.public if pinned else None
-        alice = Connection(
-            role=ConnectionRole.INITIATOR,
-            key=c.ALICE,
-            binding=_BINDING,
-            expected_peer=expected,
-            grease=grease,
-            now=float(c.NOW),
-        )
-        bob = Connection(role=ConnectionRole.RESPONDER, key=c.BOB, binding=_BINDING, grease=grease, now=float(c.NOW))
-        return cls(alice, bob)
-
-    @property
-    def clock(self) -> float:
-        """Seconds since 1970."""
-        return c.NOW + self.now / 1000
-
-    def settle(self) -> None:
-        """Deliver, each write on its own and ten milliseconds late, until nobody has anything to say."""
-        while self._deliver(self.bob, self.alice, "responder") + self._deliver(self.alice, self.bob, "initiator"):
-            pass
-
-    def _deliver(self, sender: Connection, receiver: Connection, name: str) -> int:
-        actions = sender.actions()
-        for action in actions:
-            self.now += 10
-            if isinstance(action, WriteStream):
-                self.write(name, receiver, action.stream_id, action.data, fin=action.fin)
-            else:
-                self._close(name, receiver, action)
-        self._collect()
-        return len(actions)
-
-    def write(self, name: str, receiver: Connection, stream: int, data: bytes, *, fin: bool = False) -> None:
-        """Record a write of the side ``name`` and hand it to the other."""
-        self.steps.append({"at": self.now, "from": name, "stream": stream, "hex": data.hex(), "fin": fin})
-        receiver.receive_data(stream, data, fin, self.clock)
-        self._collect()
-
-    def _close(self, name: str, receiver: Connection, action: CloseConnection) -> None:
-        self.steps.append({"at": self.now, "from": name, "close": ErrorCode(action.code).name})
-        self.closed = action.code
-        receiver.connection_lost(action.code)
-
-    def _collect(self) -> None:
-        for side in (self.alice, self.bob):
-            while (event := side.next_event()) is not None:
-                self.events.append(event)
-
-    def last(self, kind: type[Event]) -> Event | None:
-        """The newest event of a kind."""
-        found = [event for event in self.events if isinstance(event, kind)]
-        return found[-1] if found else None
-
-    def offered(self, quote: Quote = c.QUOTE) -> None:
-        """The handshake, and Bob's MODELS."""
-        self.settle()
-        self.bob.advertise([sign(c.BOB, quote)], self.clock)
-        self.settle()
-
-    def ask(self, request: ChatRequest = c.REQUEST, ceiling: int = c.CEILING) -> None:
-        """Alice's REQUEST, up to Bob."""
-        offer = self.last(ModelsChanged)
-        if not isinstance(offer, ModelsChanged):
-            raise DisagreementError("no MODELS came")
-        self.alice.request(_order(offer, request, ceiling), self.clock)
-        self.settle()
-
-    def answer(self, words: tuple[tuple[str, int], ...]) -> None:
-        """Bob's chunks, each paid before the next."""
-        for text, tokens in words:
-            self.bob.chunk(_STREAM, text, tokens, self.clock)
-            self.settle()
-
-    def end(self, finish: FinishReason) -> None:
-        """Bob's close and Alice's agreement."""
-        self.bob.end(_STREAM, finish, c.ANSWER_SALT, self.clock)
-        self.settle()
-        self.alice.countersign(_STREAM)
-        self.settle()
-
-
-def _order(offer: ModelsChanged, request: ChatRequest, ceiling: int) -> Order:
-    quote, signed = offer.quotes[0]
-    return place_order(
-        c.ALICE,
-        request,
-        quote=quote,
-        signed_quote=signed,
-        sequence=7,
-        previous=None,
-        ceiling=ceiling,
-        salt=c.SALT,
-        chain_seed=c.CHAIN_SEED,
-    )
-
-
-def _complete(scene: _Scene) -> None:
+def _complete(scene: Scene) -> None:
     scene.offered()
     scene.ask()
-    scene.bob.accept(_STREAM, c.INPUT_TOKENS)
+    scene.bob.accept(STREAM, c.INPUT_TOKENS)
     scene.settle()
-    scene.answer(_WORDS)
+    scene.answer(WORDS)
     scene.end(FinishReason.STOP)
 
 
-def _cancelled(scene: _Scene) -> None:
+def _cancelled(scene: Scene) -> None:
     scene.offered()
     scene.ask()
-    scene.bob.accept(_STREAM, c.INPUT_TOKENS)
+    scene.bob.accept(STREAM, c.INPUT_TOKENS)
     scene.settle()
-    scene.answer(_WORDS[:2])
-    scene.alice.cancel(_STREAM, scene.clock)
+    scene.answer(WORDS[:2])
+    scene.alice.cancel(STREAM, scene.clock)
     scene.settle()
     scene.end(FinishReason.CANCELLED)
 
 
-def _withdrawn(scene: _Scene) -> None:
+def _withdrawn(scene: Scene) -> None:
     scene.offered()
     scene.ask()
-    scene.alice.cancel(_STREAM, scene.clock)
+    scene.alice.cancel(STREAM, scene.clock)
     scene.settle()
     scene.end(FinishReason.CANCELLED)
 
 
-def _ceiling(scene: _Scene) -> None:
+def _ceiling(scene: Scene) -> None:
     scene.offered()
     scene.ask(ceiling=20)
-    scene.bob.accept(_STREAM, c.INPUT_TOKENS)
+    scene.bob.accept(STREAM, c.INPUT_TOKENS)
     scene.settle()
-    scene.answer(_WORDS[:2])
+    scene.answer(WORDS[:2])
     scene.end(FinishReason.CEILING)
 
 
-def _heartbeat(scene: _Scene) -> None:
+def _heartbeat(scene: Scene) -> None:
     scene.offered()
     scene.ask()
-    scene.bob.accept(_STREAM, c.INPUT_TOKENS)
+    scene.bob.accept(STREAM, c.INPUT_TOKENS)
     scene.settle()
     scene.now += 20_000
-    scene.answer((("", 0), *_WORDS))
+    scene.answer((("", 0), *WORDS))
     scene.end(FinishReason.STOP)
 
 
-def _busy(scene: _Scene) -> None:
+def _busy(scene: Scene) -> None:
     scene.offered()
     scene.ask()
-    scene.bob.refuse(_STREAM, ErrorCode.BUSY, retry_after_ms=2000)
+    scene.bob.refuse(STREAM, ErrorCode.BUSY, retry_after_ms=2000)
     scene.settle()
 
 
-def _failed(scene: _Scene) -> None:
+def _failed(scene: Scene) -> None:
     scene.offered()
     scene.ask()
-    scene.bob.accept(_STREAM, c.INPUT_TOKENS)
+    scene.bob.accept(STREAM, c.INPUT_TOKENS)
     scene.settle()
-    scene.answer(_WORDS[:1])
-    scene.bob.refuse(_STREAM, ErrorCode.INTERNAL)
+    scene.answer(WORDS[:1])
+    scene.bob.refuse(STREAM, ErrorCode.INTERNAL)
     scene.settle()
 
 
-def _ceiling_too_low(scene: _Scene) -> None:
+def _ceiling_too_low(scene: Scene) -> None:
     scene.offered()
     scene.ask(ceiling=12)
-    scene.bob.accept(_STREAM, c.INPUT_TOKENS)
+    scene.bob.accept(STREAM, c.INPUT_TOKENS)
     scene.settle()
 
 
-def _first(data: bytes) -> Callable[[_Scene], None]:
+def _first(data: bytes) -> Callable[[Scene], None]:
     """Alice opens a request stream with these bytes."""
 
-    def play(scene: _Scene) -> None:
+    def play(scene: Scene) -> None:
         scene.offered()
-        scene.write("initiator", scene.bob, _STREAM, data)
-        scene.settle()
+        scene.write("initiator", scene.bob, STREAM, data)
+        scene.answered()
 
     return play
 
 
-def _control(data: bytes) -> Callable[[_Scene], None]:
+def _control(data: bytes) -> Callable[[Scene], None]:
     """Bob's control stream goes on with these bytes."""
 
-    def play(scene: _Scene) -> None:
+    def play(scene: Scene) -> None:
         scene.offered()
         scene.write("responder", scene.alice, 3, data)
         scene.settle()
@@ -228,22 +109,24 @@ def _control(data: bytes) -> Callable[[_Scene], None]:
     return play
 
 
-def _control_first(data: bytes) -> Callable[[_Scene], None]:
+def _control_first(data: bytes) -> Callable[[Scene], None]:
     """Alice's control stream begins with these bytes."""
 
-    def play(scene: _Scene) -> None:
+    def play(scene: Scene) -> None:
+        scene.greeted()
         scene.write("initiator", scene.bob, 2, data)
-        scene.settle()
+        scene.answered()
 
     return play
 
 
-def _early(scene: _Scene) -> None:
-    scene.write("initiator", scene.bob, _STREAM, encode(Accept(input_tokens=1)))
-    scene.settle()
+def _early(scene: Scene) -> None:
+    scene.greeted()
+    scene.write("initiator", scene.bob, STREAM, encode(Accept(input_tokens=1)))
+    scene.answered()
 
 
-_Play = Callable[[_Scene], None]
+_Play = Callable[[Scene], None]
 _SETTLED: tuple[tuple[str, str, bytes, _Play], ...] = (
     ("complete", "STM-002~1 RCP-018~1 RCP-046~1", b"", _complete),
     ("complete-with-reserved-values", "EXT-004~1 EXT-005~1 EXT-006~1 EXT-007~1", b"grease", _complete),
@@ -262,11 +145,26 @@ _ANSWERED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
     ("first-frame-of-unknown-odd-type", "ERR-003~1", ErrorCode.UNKNOWN_REQUEST, _first(encode_frame(65, b"?"))),
     ("first-frame-of-unknown-even-type", "ERR-003~1", ErrorCode.UNKNOWN_REQUEST, _first(encode_frame(66, b""))),
     ("first-frame-no-request", "ERR-003~1", ErrorCode.UNKNOWN_REQUEST, _first(encode(Accept(input_tokens=1)))),
-    ("first-frame-malformed-request", "ERR-006~1", ErrorCode.MALFORMED, _first(encode_frame(FrameType.REQUEST, b"\xff"))),
+    (
+        "first-frame-malformed-request",
+        "ERR-006~1",
+        ErrorCode.MALFORMED,
+        _first(encode_frame(FrameType.REQUEST, b"\xff")),
+    ),
 )
 _CLOSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
-    ("control-stream-begins-with-unknown-odd-type", "EXT-009~1", ErrorCode.UNKNOWN_FRAME, _control_first(encode_frame(65, b""))),
-    ("control-stream-begins-with-models", "STM-001~1", ErrorCode.UNEXPECTED_FRAME, _control_first(encode_frame(2, b"\xa1\x00\x80"))),
+    (
+        "control-stream-begins-with-unknown-odd-type",
+        "EXT-009~1",
+        ErrorCode.UNKNOWN_FRAME,
+        _control_first(encode_frame(65, b"")),
+    ),
+    (
+        "control-stream-begins-with-models",
+        "STM-001~1",
+        ErrorCode.UNEXPECTED_FRAME,
+        _control_first(encode_frame(2, b"\xa1\x00\x80")),
+    ),
     ("control-stream-unknown-even-type", "EXT-002~1", ErrorCode.UNKNOWN_FRAME, _control(encode_frame(66, b""))),
     ("control-stream-request", "STM-001~1", ErrorCode.UNEXPECTED_FRAME, _control(encode(Accept(input_tokens=1)))),
     ("request-before-authentication", "HSK-013~1", ErrorCode.HANDSHAKE_FAILED, _early),
@@ -276,23 +174,22 @@ _CLOSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
 def _cases() -> list[dict[str, Json]]:
     made = []
     for slug, requirements, grease, play in _SETTLED:
-        scene = _Scene.make(grease=grease)
+        scene = Scene.make(grease=grease)
         play(scene)
         made.append(case(slug, requirements, **_shown(scene), expect=_settled(slug, scene)))
     for slug, requirements, code, play in _REFUSED:
-        scene = _Scene.make()
+        scene = Scene.make()
         play(scene)
         made.append(case(slug, requirements, **_shown(scene), expect=_refused(slug, scene, code)))
     for slug, requirements, code, play in _ANSWERED:
-        scene = _Scene.make()
+        scene = Scene.make()
         play(scene)
-        answer = {"from": "responder", "stream": _STREAM, "hex": encode(Error(code=code)).hex(), "fin": True}
-        if scene.steps[-1] != {"at": scene.now, **answer}:
+        if scene.steps[-1] != write_step(scene.now, "responder", STREAM, encode(Error(code=code)), fin=True):
             raise DisagreementError(f"{slug}: {scene.steps[-1]}")
         expect: Json = {"end": "refused", "code": code.name, "owed": 0, "receipt": None}
         made.append(case(slug, requirements, **_shown(scene), expect=expect))
     for slug, requirements, code, play in _CLOSED:
-        scene = _Scene.make()
+        scene = Scene.make()
         play(scene)
         if scene.closed is not code:
             raise DisagreementError(f"{slug}: {scene.closed}")
@@ -301,7 +198,7 @@ def _cases() -> list[dict[str, Json]]:
     return made
 
 
-def _settled(slug: str, scene: _Scene) -> Json:
+def _settled(slug: str, scene: Scene) -> Json:
     ended, settled = scene.last(Ended), scene.last(Settled)
     if not isinstance(ended, Ended) or not isinstance(settled, Settled) or ended.evidence != settled.evidence:
         raise DisagreementError(f"{slug}: the sides do not agree")
@@ -309,14 +206,14 @@ def _settled(slug: str, scene: _Scene) -> Json:
     return {"end": "settled", "code": None, "owed": ended.close.total, "receipt": receipt.hex()}
 
 
-def _refused(slug: str, scene: _Scene, code: ErrorCode) -> Json:
+def _refused(slug: str, scene: Scene, code: ErrorCode) -> Json:
     failed = scene.last(Failed)
     if not isinstance(failed, Failed) or failed.code != code:
         raise DisagreementError(f"{slug}: {failed}")
     return {"end": "refused", "code": code.name, "owed": failed.owed, "receipt": None}
 
 
-def _shown(scene: _Scene) -> dict[str, Json]:
+def _shown(scene: Scene) -> dict[str, Json]:
     return {
         "secrets": {
             "initiator_seed": c.entropy("alice").hex(),
@@ -325,7 +222,7 @@ def _shown(scene: _Scene) -> dict[str, Json]:
             "answer_salt": c.ANSWER_SALT.hex(),
             "chain_seed": c.CHAIN_SEED.hex(),
         },
-        "binding": _BINDING.hex(),
+        "binding": BINDING.hex(),
         "began": c.NOW,
         "pinned": True,
         "steps": scene.steps,
@@ -335,8 +232,8 @@ def _shown(scene: _Scene) -> dict[str, Json]:
 _AT: dict[str, Json] = {"at": NUMBER, "from": {"enum": ["initiator", "responder"]}}
 _STEP: Json = {
     "anyOf": [
-        record(**_AT, stream=NUMBER, hex=HEX, fin=BOOLEAN),
-        record(**_AT, close={"enum": [code.name for code in ErrorCode]}),
+        record(_AT, stream=NUMBER, hex=HEX, fin=BOOLEAN),
+        record(_AT, close={"enum": [code.name for code in ErrorCode]}),
     ]
 }
 
@@ -354,13 +251,11 @@ FAMILY = Family(
         " again.",
         "expect.end is settled (the provider holds the receipt), refused (the request ended with ERROR and code) or"
         " closed (the connection ended with code); owed is in micro-credits.",
-        "In the cases whose ids begin with first-frame or control-stream, and in request-before-authentication, the side"
-        " that is answered breaks a requirement; in all others both sides are honest.",
+        "In the cases whose ids begin with first-frame or control-stream, and in request-before-authentication, the"
+        " side that is answered breaks a requirement; in all others both sides are honest.",
     ),
     schema={
-        "secrets": record(
-            initiator_seed=HEX, responder_seed=HEX, request_salt=HEX, answer_salt=HEX, chain_seed=HEX
-        ),
+        "secrets": record(initiator_seed=HEX, responder_seed=HEX, request_salt=HEX, answer_salt=HEX, chain_seed=HEX),
         "binding": HEX,
         "began": NUMBER,
         "pinned": BOOLEAN,

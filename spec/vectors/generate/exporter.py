@@ -25,9 +25,7 @@ def _cases() -> list[dict[str, Json]]:
         for name, secret in secrets.items():
             binding = channel_binding(algorithm, secret)
             content: dict[str, Json] = {"hash": algorithm.name, "exporter_master_secret": secret.hex()}
-            made.append(
-                case(f"{algorithm.name}-{name}", "HSK-001~1", **content, expect=accept(binding=binding.hex()))
-            )
+            made.append(case(f"{algorithm.name}-{name}", "HSK-001~1", **content, expect=accept(binding=binding.hex())))
     return made
 
 

@@ -16,11 +16,13 @@ from . import (
     fraud,
     hello,
     nodeid,
-    open,
     quote,
     receipts,
     signatures,
     ticks,
+)
+from . import (
+    open as opens,
 )
 from .family import Family
 
@@ -35,7 +37,7 @@ _MODULES = (
     hello,
     content,
     quote,
-    open,
+    opens,
     commitments,
     ticks,
     close,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from mycellm_proto import SPEC_VERSION
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
 
-Json: TypeAlias = "None | bool | int | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 
 SPEC = SPEC_VERSION
 """The version of SPEC.md that the vectors are of."""
@@ -18,7 +18,7 @@ SPEC = SPEC_VERSION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One file of vectors. ``notes`` tell a verifier what to do with a case; ``schema`` is that of a case's own keys, of
+    """One file of vectors. ``notes`` tell a verifier what to do with a case; ``schema`` is that of its own keys, of
     which a case may lack the ``optional`` ones.
     """
 
@@ -137,19 +137,27 @@ def nullable(schema: Json) -> Json:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def record(*, optional: Sequence[str] = (), **properties: Json) -> Json:
+def record(
+    properties: Mapping[str, Json] | None = None, *, optional: Sequence[str] = (), **named: Json
+) -> dict[str, Json]:
     """An object with just these properties."""
+    known = {**(properties or {}), **named}
     return {
         "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
+        "properties": known,
+        "required": [name for name in known if name not in optional],
         "additionalProperties": False,
     }
 
 
-def outcome(*, coded: bool = True, **derived: Json) -> Json:
-    """The schema of ``expect``: an acceptance with what is ``derived``, or a rejection."""
+def outcomes(*, coded: bool = True, **derived: Json) -> list[Json]:
+    """The schemas of an acceptance with what is ``derived``, and of a rejection."""
     rejection: dict[str, Json] = {"verdict": {"const": "reject"}}
     if coded:
         rejection["code"] = {"enum": [code.name for code in ErrorCode]}
-    return {"anyOf": [record(verdict={"const": "accept"}, **derived), record(**rejection)]}
+    return [record(derived, verdict={"const": "accept"}), record(rejection)]
+
+
+def outcome(*, coded: bool = True, **derived: Json) -> Json:
+    """The schema of ``expect``: one of `outcomes`."""
+    return {"anyOf": outcomes(coded=coded, **derived)}

@@ -37,7 +37,10 @@ _FRAMES: tuple[tuple[str, Frame], ...] = (
     ("accept-models-empty", Models(quotes=())),
     ("accept-models-64", Models(quotes=(c.SIGNED_QUOTE,) * MAX_QUOTES)),
     ("accept-error", Error(code=ErrorCode.NOT_ALLOWED)),
-    ("accept-error-with-numbers", Error(code=ErrorCode.BUSY, retry_after_ms=MAX_DEADLINE_MS, limit=0, actual=MAX_AMOUNT)),
+    (
+        "accept-error-with-numbers",
+        Error(code=ErrorCode.BUSY, retry_after_ms=MAX_DEADLINE_MS, limit=0, actual=MAX_AMOUNT),
+    ),
     ("accept-error-of-unknown-code", Error(code=65_535)),
     (
         "accept-request",

@@ -72,7 +72,7 @@ def _cases() -> list[dict[str, Json]]:
             ("reject-type-10-in-two-bytes", "01400aa0"),
             ("reject-type-10-in-four-bytes", "018000000aa0"),
             ("reject-type-10-in-eight-bytes", "01c00000000000000aa0"),
-            ("reject-second-frame", "010aa0" "4001"),
+            ("reject-second-frame", "010aa04001"),
         )
     ]
     made.append(

@@ -29,7 +29,11 @@ _NONE: tuple[tuple[str, Signed, Signed], ...] = (
     ("reject-other-consumer", c.SIGNED_OPEN, sign(c.CAROL, _CAROLS)),
     ("reject-second-signed-by-another", c.SIGNED_OPEN, sign(c.CAROL, _OTHER)),
     ("reject-first-signed-by-another", sign(c.BOB, _OTHER), c.SIGNED_OPEN),
-    ("reject-second-flipped", c.SIGNED_OPEN, replace(sign(c.ALICE, _OTHER), signature=c.flipped(c.SIGNED_OPEN.signature))),
+    (
+        "reject-second-flipped",
+        c.SIGNED_OPEN,
+        replace(sign(c.ALICE, _OTHER), signature=c.flipped(c.SIGNED_OPEN.signature)),
+    ),
     (
         "reject-second-in-another-context",
         c.SIGNED_OPEN,
@@ -55,11 +59,11 @@ def _cases() -> list[dict[str, Json]]:
 
 FAMILY = Family(
     name="fraud",
-    description="Pairs of opens that prove that their consumer authorised twice under one number, and pairs that do not.",
+    description="Pairs of opens that prove, or do not, that their consumer authorised twice under one number.",
     notes=(
         "first and second are signed objects: opens.",
-        "Accepted: together they prove that consumer signed two different opens under one identity. Rejected: they prove"
-        " nothing.",
+        "Accepted: together they prove that consumer signed two different opens under one identity. Rejected: they"
+        " prove nothing.",
     ),
     schema={"first": HEX, "second": HEX, "expect": outcome(coded=False, consumer=HEX)},
     cases=_cases,

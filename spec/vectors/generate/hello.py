@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from mycellm_proto.codec import Value, decode, encode
+from mycellm_proto.codec import Value, encode
 from mycellm_proto.errors import ErrorCode
-from mycellm_proto.hello import (
-    ConnectionRole,
-    Hello,
-    Session,
-    check_initiator,
-    check_responder,
-    negotiate,
-    read_hello,
-)
+from mycellm_proto.hello import ConnectionRole, Hello, Session, check_initiator, check_responder, negotiate, read_hello
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.signed import Context, Signed, preimage
 
 from .constants import ALICE, BOB, CAROL, entropy, flipped
-from .family import BOOLEAN, HEX, NUMBER, DisagreementError, Family, Json, accept, case, nullable, outcome, record, reject
+from .family import (
+    BOOLEAN,
+    HEX,
+    NUMBER,
+    DisagreementError,
+    Family,
+    Json,
+    accept,
+    case,
+    nullable,
+    outcome,
+    record,
+    reject,
+)
+from .notation import as_map
 
 _BINDING = entropy("channel binding")
 _OTHER = entropy("channel binding of another connection")
@@ -36,6 +43,8 @@ _ALICE_HELLO = Hello(
     pinned=True,
 )
 _MANY = tuple(range(1, 65))
+_bob = partial(replace, _BOB_HELLO)
+_alice = partial(replace, _ALICE_HELLO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,23 +102,23 @@ class _Good:
 _GOOD = (
     _Good("accept-responder", "HSK-006~1 SIG-002~1 SIG-003~1", _ALICE_VIEW, _BOB_HELLO),
     _Good("accept-responder-unpinned", "HSK-009~1", replace(_ALICE_VIEW, expected=None), _BOB_HELLO),
-    _Good("accept-responder-without-capabilities", "VER-003~1", _ALICE_VIEW, replace(_BOB_HELLO, capabilities=())),
-    _Good("accept-responder-with-64-capabilities", "VER-003~1", _ALICE_VIEW, replace(_BOB_HELLO, capabilities=_MANY)),
-    _Good("accept-responder-with-reserved-capability", "VER-003~1", _ALICE_VIEW, replace(_BOB_HELLO, capabilities=(1, 65))),
-    _Good("accept-responder-of-newer-versions", "VER-001~1", _ALICE_VIEW, replace(_BOB_HELLO, version_max=65_535)),
+    _Good("accept-responder-without-capabilities", "VER-003~1", _ALICE_VIEW, _bob(capabilities=())),
+    _Good("accept-responder-with-64-capabilities", "VER-003~1", _ALICE_VIEW, _bob(capabilities=_MANY)),
+    _Good("accept-responder-with-reserved-capability", "VER-003~1", _ALICE_VIEW, _bob(capabilities=(1, 65))),
+    _Good("accept-responder-of-newer-versions", "VER-001~1", _ALICE_VIEW, _bob(version_max=65_535)),
     _Good(
         "accept-responder-newest-of-two-ranges",
         "VER-001~1",
-        replace(_ALICE_VIEW, own=replace(_ALICE_HELLO, version_min=2, version_max=9)),
-        replace(_BOB_HELLO, version_min=3, version_max=7),
+        replace(_ALICE_VIEW, own=_alice(version_min=2, version_max=9)),
+        _bob(version_min=3, version_max=7),
     ),
     _Good("accept-initiator", "HSK-012~1", _BOB_VIEW, _ALICE_HELLO, ALICE),
-    _Good("accept-initiator-unpinned", "HSK-012~1", _BOB_VIEW, replace(_ALICE_HELLO, pinned=False), ALICE),
+    _Good("accept-initiator-unpinned", "HSK-012~1", _BOB_VIEW, _alice(pinned=False), ALICE),
     _Good(
         "accept-initiator-shared-capabilities",
         "VER-003~1",
-        replace(_BOB_VIEW, own=replace(_BOB_HELLO, capabilities=(1, 2, 5))),
-        replace(_ALICE_HELLO, capabilities=(1, 5, 7)),
+        replace(_BOB_VIEW, own=_bob(capabilities=(1, 2, 5))),
+        _alice(capabilities=(1, 5, 7)),
         ALICE,
     ),
 )
@@ -119,32 +128,25 @@ _FAILED, _WRONG = ErrorCode.HANDSHAKE_FAILED, ErrorCode.WRONG_PEER
 # Slug, who verifies, the broken requirement, its code, the HELLO, and who signs it.
 _BAD: tuple[tuple[str, _View, str, ErrorCode, Hello, SigningKey], ...] = (
     ("reject-responder-signed-by-another", _ALICE_VIEW, "HSK-006~1", _FAILED, _BOB_HELLO, CAROL),
-    ("reject-responder-other-binding", _ALICE_VIEW, "HSK-007~1", _FAILED, replace(_BOB_HELLO, binding=_OTHER), BOB),
-    ("reject-responder-other-node", _ALICE_VIEW, "HSK-009~1", _WRONG, replace(_BOB_HELLO, node_key=CAROL.public), CAROL),
+    ("reject-responder-other-binding", _ALICE_VIEW, "HSK-007~1", _FAILED, _bob(binding=_OTHER), BOB),
+    ("reject-responder-other-node", _ALICE_VIEW, "HSK-009~1", _WRONG, _bob(node_key=CAROL.public), CAROL),
     (
         "reject-responder-is-itself",
         replace(_ALICE_VIEW, expected=None),
         "HSK-010~1",
         _WRONG,
-        replace(_BOB_HELLO, node_key=ALICE.public),
+        _bob(node_key=ALICE.public),
         ALICE,
     ),
-    ("reject-responder-capabilities-descending", _ALICE_VIEW, "HSK-008~1", _FAILED, replace(_BOB_HELLO, capabilities=(2, 1)), BOB),
-    ("reject-responder-capability-twice", _ALICE_VIEW, "HSK-008~1", _FAILED, replace(_BOB_HELLO, capabilities=(1, 1)), BOB),
-    (
-        "reject-responder-with-65-capabilities",
-        _ALICE_VIEW,
-        "HSK-005~1",
-        _FAILED,
-        replace(_BOB_HELLO, capabilities=(*_MANY, 65)),
-        BOB,
-    ),
+    ("reject-responder-capabilities-descending", _ALICE_VIEW, "HSK-008~1", _FAILED, _bob(capabilities=(2, 1)), BOB),
+    ("reject-responder-capability-twice", _ALICE_VIEW, "HSK-008~1", _FAILED, _bob(capabilities=(1, 1)), BOB),
+    ("reject-responder-with-65-capabilities", _ALICE_VIEW, "HSK-005~1", _FAILED, _bob(capabilities=(*_MANY, 65)), BOB),
     (
         "reject-responder-of-newer-versions-only",
         _ALICE_VIEW,
         "VER-002~1",
         ErrorCode.VERSION_UNSUPPORTED,
-        replace(_BOB_HELLO, version_min=2, version_max=99),
+        _bob(version_min=2, version_max=99),
         BOB,
     ),
     (
@@ -152,7 +154,7 @@ _BAD: tuple[tuple[str, _View, str, ErrorCode, Hello, SigningKey], ...] = (
         _ALICE_VIEW,
         "VER-002~1",
         ErrorCode.VERSION_UNSUPPORTED,
-        replace(_BOB_HELLO, version_min=0, version_max=0),
+        _bob(version_min=0, version_max=0),
         BOB,
     ),
     (
@@ -160,11 +162,11 @@ _BAD: tuple[tuple[str, _View, str, ErrorCode, Hello, SigningKey], ...] = (
         _ALICE_VIEW,
         "VER-002~1",
         ErrorCode.VERSION_UNSUPPORTED,
-        replace(_BOB_HELLO, version_min=2, version_max=1),
+        _bob(version_min=2, version_max=1),
         BOB,
     ),
     ("reject-initiator-signed-by-another", _BOB_VIEW, "HSK-006~1", _FAILED, _ALICE_HELLO, CAROL),
-    ("reject-initiator-other-binding", _BOB_VIEW, "HSK-007~1", _FAILED, replace(_ALICE_HELLO, binding=_OTHER), ALICE),
+    ("reject-initiator-other-binding", _BOB_VIEW, "HSK-007~1", _FAILED, _alice(binding=_OTHER), ALICE),
     (
         "reject-initiator-relayed-from-another-connection",
         replace(_BOB_VIEW, binding=_OTHER),
@@ -173,34 +175,21 @@ _BAD: tuple[tuple[str, _View, str, ErrorCode, Hello, SigningKey], ...] = (
         _ALICE_HELLO,
         ALICE,
     ),
-    ("reject-initiator-for-another-node", _BOB_VIEW, "HSK-011~1", _WRONG, replace(_ALICE_HELLO, peer_key=CAROL.public), ALICE),
-    (
-        "reject-initiator-is-responder-itself",
-        _BOB_VIEW,
-        "HSK-011~1",
-        _WRONG,
-        replace(_ALICE_HELLO, node_key=BOB.public),
-        BOB,
-    ),
+    ("reject-initiator-for-another-node", _BOB_VIEW, "HSK-011~1", _WRONG, _alice(peer_key=CAROL.public), ALICE),
+    ("reject-initiator-is-responder-itself", _BOB_VIEW, "HSK-011~1", _WRONG, _alice(node_key=BOB.public), BOB),
     (
         "reject-initiator-saw-another-hello",
         _BOB_VIEW,
         "HSK-012~1",
         _FAILED,
-        replace(_ALICE_HELLO, peer_hello=entropy("another HELLO")),
+        _alice(peer_hello=entropy("another HELLO")),
         ALICE,
     ),
 )
 
 
-def _body(hello: Hello, key: SigningKey) -> dict[int, Value]:
-    value = decode(hello.sign(key).body)
-    assert isinstance(value, dict)  # a HELLO's body is a map
-    return value
-
-
 def _reshaped(hello: Hello, key: SigningKey, change: Callable[[dict[int, Value]], object]) -> Signed:
-    body = _body(hello, key)
+    body = as_map(hello.sign(key).body)
     change(body)
     return Signed.make(key, Context.HELLO, body)
 
@@ -240,20 +229,50 @@ def _cases() -> list[dict[str, Json]]:
         made.append(_refused(slug, requirement, _ALICE_VIEW, _reshaped(_BOB_HELLO, BOB, change), _FAILED))
     alice = _ALICE_HELLO.sign(ALICE)
     made += [
-        _refused("reject-initiator-odd-key", "EXT-003~1", _BOB_VIEW,
-                 _reshaped(_ALICE_HELLO, ALICE, lambda body: body.update({9: 1})), _FAILED),
-        _refused("reject-initiator-pinned-number", "HSK-005~1", _BOB_VIEW,
-                 _reshaped(_ALICE_HELLO, ALICE, lambda body: body.update({8: 1})), _FAILED),
-        _refused("reject-initiator-without-pinned", "HSK-005~1", _BOB_VIEW,
-                 _reshaped(_ALICE_HELLO, ALICE, lambda body: body.pop(8)), _FAILED),
+        _refused(
+            "reject-initiator-odd-key",
+            "EXT-003~1",
+            _BOB_VIEW,
+            _reshaped(_ALICE_HELLO, ALICE, lambda body: body.update({9: 1})),
+            _FAILED,
+        ),
+        _refused(
+            "reject-initiator-pinned-number",
+            "HSK-005~1",
+            _BOB_VIEW,
+            _reshaped(_ALICE_HELLO, ALICE, lambda body: body.update({8: 1})),
+            _FAILED,
+        ),
+        _refused(
+            "reject-initiator-without-pinned",
+            "HSK-005~1",
+            _BOB_VIEW,
+            _reshaped(_ALICE_HELLO, ALICE, lambda body: body.pop(8)),
+            _FAILED,
+        ),
         _refused("reject-responders-hello-from-initiator", "HSK-005~1", _BOB_VIEW, _BOB_SIGNED, _FAILED),
         _refused("reject-initiators-hello-from-responder", "EXT-003~1", _ALICE_VIEW, alice, _FAILED),
-        _refused("reject-initiator-flipped-signature", "HSK-006~1", _BOB_VIEW,
-                 replace(alice, signature=flipped(alice.signature)), _FAILED),
-        _refused("reject-responder-wrong-context", "HSK-006~1", _ALICE_VIEW,
-                 Signed.make_over(BOB, Context.QUOTE, _BOB_SIGNED.body), _FAILED),
-        _refused("reject-responder-body-not-deterministic", "ENC-013~1", _ALICE_VIEW,
-                 Signed.make_over(BOB, Context.HELLO, _swapped(_BOB_SIGNED.body)), ErrorCode.ENCODING),
+        _refused(
+            "reject-initiator-flipped-signature",
+            "HSK-006~1",
+            _BOB_VIEW,
+            replace(alice, signature=flipped(alice.signature)),
+            _FAILED,
+        ),
+        _refused(
+            "reject-responder-wrong-context",
+            "HSK-006~1",
+            _ALICE_VIEW,
+            Signed.make_over(BOB, Context.QUOTE, _BOB_SIGNED.body),
+            _FAILED,
+        ),
+        _refused(
+            "reject-responder-body-not-deterministic",
+            "ENC-013~1",
+            _ALICE_VIEW,
+            Signed.make_over(BOB, Context.HELLO, _swapped(_BOB_SIGNED.body)),
+            ErrorCode.ENCODING,
+        ),
     ]
     return made
 
@@ -291,8 +310,8 @@ FAMILY = Family(
         "The verifier is the node own_key on a connection with this binding. Its own HELLO offers own_offer. As an"
         " initiator it dialed expected_peer, or nobody in particular (null); as a responder its own HELLO has the hash"
         " own_hello.",
-        "hello is the body of the HELLO frame that it receives: a signed object. preimage is what the signature is over,"
-        " and hash its SHA-256.",
+        "hello is the body of the HELLO frame that it receives: a signed object. preimage is what the signature is"
+        " over, and hash its SHA-256.",
         "Accepted: peer is authenticated, and version, capabilities and pinned are agreed.",
         "Rejected: the connection is closed with the code.",
     ),

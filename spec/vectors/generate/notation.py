@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mycellm_proto.codec import Value
+from mycellm_proto.codec import Value, decode
 
 from .family import Json
 
@@ -23,11 +23,22 @@ def noted(value: Value) -> Json:
     return [noted(element) for element in value]
 
 
-def parts(*pieces: tuple[str, int]) -> list[Json]:
+Pieces = list[dict[str, Json]]
+
+
+def parts(*pieces: tuple[str, int]) -> Pieces:
     """A long byte string as pieces: their hex, and how many times each comes."""
     return [{"hex": piece, "times": times} for piece, times in pieces]
 
 
-def joined(pieces: list[Json]) -> bytes:
+def joined(pieces: Pieces) -> bytes:
     """The bytes of `parts`."""
-    return b"".join(bytes.fromhex(piece["hex"]) * piece["times"] for piece in pieces)  # type: ignore[call-overload,index]
+    return b"".join(bytes.fromhex(str(piece["hex"])) * int(str(piece["times"])) for piece in pieces)
+
+
+def as_map(item: bytes) -> dict[int, Value]:
+    """The map that ``item`` encodes. Raises `TypeError` for anything else."""
+    value = decode(item)
+    if not isinstance(value, dict):
+        raise TypeError(f"no map: {item.hex()}")
+    return value

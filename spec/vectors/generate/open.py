@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mycellm_proto.admission import Admitted, admit
-from mycellm_proto.codec import Value, decode, encode
+from mycellm_proto.codec import Value, encode
 from mycellm_proto.content import encode_content
 from mycellm_proto.economy import Quote, request_commitment, sign
 from mycellm_proto.errors import ErrorCode
@@ -15,16 +15,17 @@ from mycellm_proto.frames import encode as encode_whole
 from mycellm_proto.framing import FrameReader
 from mycellm_proto.hello import Session
 from mycellm_proto.keys import SigningKey
-from mycellm_proto.limits import CLOCK_SKEW, MAX_AMOUNT, MAX_REQUEST
+from mycellm_proto.limits import CLOCK_SKEW, MAX_AMOUNT, MAX_REQUEST, MAX_TICKS
 from mycellm_proto.signed import Context, Signed
+from mycellm_proto.ticks import Chain
 
 from . import constants as c
 from .family import BOOLEAN, HEX, NUMBER, DisagreementError, Family, Json, accept, case, outcome, reject
+from .notation import as_map
 
 _PREPAID = c.CHAIN.link(c.QUOTE.prepaid_ticks)
 _FRAME = Request(content=c.CONTENT, salt=c.SALT, open=c.SIGNED_OPEN, prepaid=_PREPAID)
-_BODY = decode(c.SIGNED_OPEN.body)
-assert isinstance(_BODY, dict)  # an open's body is a map
+_BODY = as_map(c.SIGNED_OPEN.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +41,7 @@ class _View:
 
     def admit(self) -> Admitted:
         """Take the REQUEST as `Connection` does."""
-        session = Session(
-            peer=self.consumer, pinned=self.pinned, version=1, capabilities=frozenset(self.capabilities)
-        )
+        session = Session(peer=self.consumer, pinned=self.pinned, version=1, capabilities=frozenset(self.capabilities))
         signed = sign(c.BOB, self.quote)
         offered = {signed.digest(Context.QUOTE): (self.quote, signed)}
         return admit(self.frame, session=session, provider=c.BOB.public, offered=offered, now=float(self.now))
@@ -92,6 +91,22 @@ def _tampered(**parts: bytes) -> Request:
 _FREE = replace(c.QUOTE, price_in=0, price_out=0, prepaid_ticks=0)
 _HASHED = sign(c.BOB, _FREE).digest(Context.QUOTE)
 
+
+# A ceiling that takes every tick which an open can have, and one micro-credit more.
+_LONGEST = Chain(c.entropy("long chain"), MAX_TICKS)
+
+
+def _at_most(ceiling: int) -> _View:
+    return _View(frame=replace(_opened({7: ceiling, 8: _LONGEST.anchor}), prepaid=_LONGEST.link(1)))
+
+
+def _prepaying(ticks: int) -> _View:
+    """A quote that wants so many ticks beforehand, and all of the chain offered for them."""
+    quote = replace(c.QUOTE, prepaid_ticks=ticks)
+    opened = _opened({5: sign(c.BOB, quote).digest(Context.QUOTE)})
+    return _View(quote=quote, frame=replace(opened, prepaid=c.CHAIN_SEED))
+
+
 _GOOD: tuple[tuple[str, str, _View], ...] = (
     ("accept-plain", "RCP-010~1 SIG-002~1 SIG-003~1", _View()),
     ("accept-after-another-open", "RCP-008~1", _View(frame=_opened({4: c.entropy("previous open")}))),
@@ -99,6 +114,8 @@ _GOOD: tuple[tuple[str, str, _View], ...] = (
     ("accept-sequence-2-53-minus-1", "RCP-008~1", _View(frame=_opened({3: MAX_AMOUNT}))),
     ("accept-last-second-of-the-quote", "RCP-005~1", _View(now=c.QUOTE.expires - 1)),
     ("accept-within-the-clock-skew", "RCP-005~1", _View(now=c.QUOTE.expires + int(CLOCK_SKEW) - 1)),
+    ("accept-greatest-ceiling", "RCP-036~1", _at_most(MAX_TICKS * c.QUOTE.tick_value)),
+    ("accept-all-prepaid", "RCP-021~1", _prepaying(125)),
     (
         "accept-free-without-ceiling",
         "RCP-008~1",
@@ -141,12 +158,39 @@ _BAD: tuple[tuple[str, str, ErrorCode, _View], ...] = (
     ("reject-quote-expired", "RCP-005~1", ErrorCode.QUOTE_EXPIRED, _View(now=c.QUOTE.expires + int(CLOCK_SKEW))),
     ("reject-other-network", "RCP-011~1", _B, _View(frame=_opened({0: c.entropy("another network")}))),
     ("reject-content-of-another-model", "RCP-011~1", _B, _View(frame=_asked("another-model"))),
-    ("reject-content-changed", "RCP-012~1", _B, _View(frame=replace(_FRAME, content=encode_content(replace(c.REQUEST, max_tokens=65))))),
-    ("reject-content-with-key-added", "RCP-012~1", _B, _View(frame=replace(_FRAME, content=encode_content(c.REQUEST, {65: True})))),
+    ("reject-ceiling-beyond-all-ticks", "RCP-036~1", _B, _at_most(MAX_TICKS * c.QUOTE.tick_value + 1)),
+    ("reject-ceiling-below-the-prepaid-ticks", "RCP-021~1", ErrorCode.BAD_TICK, _prepaying(126)),
+    (
+        "reject-content-changed",
+        "RCP-012~1",
+        _B,
+        _View(frame=replace(_FRAME, content=encode_content(replace(c.REQUEST, max_tokens=65)))),
+    ),
+    (
+        "reject-content-with-key-added",
+        "RCP-012~1",
+        _B,
+        _View(frame=replace(_FRAME, content=encode_content(c.REQUEST, {65: True}))),
+    ),
     ("reject-other-salt", "RCP-012~1", _B, _View(frame=replace(_FRAME, salt=c.entropy("another salt")))),
-    ("reject-prepaid-is-the-anchor", "RCP-020~1", ErrorCode.BAD_TICK, _View(frame=replace(_FRAME, prepaid=c.CHAIN.anchor))),
-    ("reject-prepaid-of-another-chain", "RCP-020~1", ErrorCode.BAD_TICK, _View(frame=replace(_FRAME, prepaid=bytes(32)))),
-    ("reject-prepaid-one-too-far", "RCP-020~1", ErrorCode.BAD_TICK, _View(frame=replace(_FRAME, prepaid=c.CHAIN.link(2)))),
+    (
+        "reject-prepaid-is-the-anchor",
+        "RCP-020~1",
+        ErrorCode.BAD_TICK,
+        _View(frame=replace(_FRAME, prepaid=c.CHAIN.anchor)),
+    ),
+    (
+        "reject-prepaid-of-another-chain",
+        "RCP-020~1",
+        ErrorCode.BAD_TICK,
+        _View(frame=replace(_FRAME, prepaid=bytes(32))),
+    ),
+    (
+        "reject-prepaid-one-too-far",
+        "RCP-020~1",
+        ErrorCode.BAD_TICK,
+        _View(frame=replace(_FRAME, prepaid=c.CHAIN.link(2))),
+    ),
 )
 
 

@@ -5,24 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
-from mycellm_proto.codec import Value, decode, encode
+from mycellm_proto.codec import Value, encode
 from mycellm_proto.economy import Quote, read_quote, sign
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.keys import SigningKey
-from mycellm_proto.limits import MAX_AMOUNT, MAX_PRICE, MAX_TICKS, MAX_TOKENS
+from mycellm_proto.limits import MAX_AMOUNT, MAX_PRICE, MAX_TICK_VALUE, MAX_TICKS, MAX_TOKENS
 from mycellm_proto.signed import Context, Signed
 
 from .constants import ALICE, BOB, CAROL, QUOTE, SHOWN, SIGNED_QUOTE, flipped, shown
 from .family import HEX, DisagreementError, Family, Json, accept, case, outcome, record, reject
+from .notation import as_map
 
-_BODY = decode(SIGNED_QUOTE.body)
-assert isinstance(_BODY, dict)  # a quote's body is a map
+_BODY = as_map(SIGNED_QUOTE.body)
 
 _GOOD: tuple[tuple[str, Quote], ...] = (
     ("accept-plain", QUOTE),
     (
         "accept-everything-least",
-        replace(QUOTE, model="m", context_length=1, price_in=0, price_out=0, tick_value=1, prepaid_ticks=0, window=1, expires=0),
+        replace(
+            QUOTE,
+            model="m",
+            context_length=1,
+            price_in=0,
+            price_out=0,
+            tick_value=1,
+            prepaid_ticks=0,
+            window=1,
+            expires=0,
+        ),
     ),
     (
         "accept-everything-most",
@@ -32,6 +42,7 @@ _GOOD: tuple[tuple[str, Quote], ...] = (
             context_length=MAX_TOKENS,
             price_in=MAX_PRICE,
             price_out=MAX_PRICE,
+            tick_value=MAX_TICK_VALUE,
             prepaid_ticks=MAX_TICKS,
             window=MAX_TICKS,
             expires=MAX_AMOUNT,
@@ -55,7 +66,7 @@ _BAD: tuple[tuple[str, str, Mapping[int, Value]], ...] = (
     ("reject-price-out-negative", _SHAPE, {6: -1}),
     ("reject-price-out-text", _SHAPE, {6: "4"}),
     ("reject-tick-value-0", _SHAPE, {7: 0}),
-    ("reject-tick-value-of-2-53", _SHAPE, {7: MAX_AMOUNT + 1}),
+    ("reject-tick-value-beyond-most", _SHAPE, {7: MAX_TICK_VALUE + 1}),
     ("reject-prepaid-ticks-beyond-most", _SHAPE, {8: MAX_TICKS + 1}),
     ("reject-window-0", _SHAPE, {9: 0}),
     ("reject-window-beyond-most", _SHAPE, {9: MAX_TICKS + 1}),
@@ -84,7 +95,11 @@ def _cases() -> list[dict[str, Json]]:
         _refused("reject-of-another-node", "RCP-002~1", sign(CAROL, replace(QUOTE, provider=CAROL.public))),
         _refused("reject-of-the-receiver-itself", "RCP-002~1", sign(ALICE, replace(QUOTE, provider=ALICE.public))),
         _refused("reject-body-changed", "RCP-002~1", _with(body=encode({**_BODY, 6: 5}))),
-        _refused("reject-body-with-trailing-byte", "ENC-011~1", Signed.make_over(BOB, Context.QUOTE, SIGNED_QUOTE.body + b"\x00")),
+        _refused(
+            "reject-body-with-trailing-byte",
+            "ENC-011~1",
+            Signed.make_over(BOB, Context.QUOTE, SIGNED_QUOTE.body + b"\x00"),
+        ),
         _refused("reject-body-empty", "ENC-010~1", Signed.make_over(BOB, Context.QUOTE, b"")),
         _refused("reject-body-array", _SHAPE, Signed.make(BOB, Context.QUOTE, [1])),
     ]
@@ -126,6 +141,6 @@ FAMILY = Family(
         "Accepted: fields is what the body says. Rejected: the connection is closed with the code.",
         "Whether the quote has expired is looked at when an open names it: see the family open.",
     ),
-    schema={"provider": HEX, **SHOWN, "expect": outcome(fields=record(**_PROPERTIES))},
+    schema={"provider": HEX, **SHOWN, "expect": outcome(fields=record(_PROPERTIES))},
     cases=_cases,
 )

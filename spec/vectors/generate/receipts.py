@@ -13,6 +13,7 @@ from mycellm_proto.signed import Context, Signed
 
 from . import constants as c
 from .family import HEX, NUMBER, DisagreementError, Family, Json, accept, case, record, reject
+from .notation import as_map
 
 _HONEST = Receipt(
     quote=c.SIGNED_QUOTE,
@@ -24,9 +25,7 @@ _HONEST = Receipt(
 _CAROLS = sign(c.CAROL, replace(c.QUOTE, provider=c.CAROL.public))
 
 
-def _settled(
-    *, quote: Quote = c.QUOTE, opened: Open = c.OPEN, close: Close = c.CLOSE
-) -> Receipt:
+def _settled(*, quote: Quote = c.QUOTE, opened: Open = c.OPEN, close: Close = c.CLOSE) -> Receipt:
     """A receipt of these bodies, with hashes and signatures that fit unless ``close`` says otherwise."""
     signed_quote = sign(c.BOB, quote)
     if opened.quote == c.OPEN.quote:
@@ -171,11 +170,11 @@ def _cases() -> list[dict[str, Json]]:
     whole = decode(encode_receipt(_HONEST))
     assert isinstance(whole, list)  # a receipt is an array
     for slug, requirement, value in (
-        ("reject-without-countersignature", "RCP-024~1", whole[:3]),
-        ("reject-with-ticks", "RCP-024~1", [*whole, c.CHAIN.link(1)]),
-        ("reject-countersignature-of-63-bytes", "RCP-024~1", [*whole[:3], bytes(63)]),
+        ("reject-without-countersignature", "RCP-048~1", whole[:3]),
+        ("reject-with-ticks", "RCP-048~1", [*whole, c.CHAIN.link(1)]),
+        ("reject-countersignature-of-63-bytes", "RCP-048~1", [*whole[:3], bytes(63)]),
         ("reject-quote-not-signed", "SIG-001~1", [{}, *whole[1:]]),
-        ("reject-map", "RCP-024~1", dict(enumerate(whole))),
+        ("reject-map", "RCP-048~1", dict(enumerate(whole))),
     ):
         made.append(_malformed(slug, requirement, encode(value)))
     made.append(_malformed("reject-trailing-byte", "ENC-011~1", encode_receipt(_HONEST) + b"\x00"))
@@ -184,16 +183,11 @@ def _cases() -> list[dict[str, Json]]:
 
 def _changed(signed: Signed, change: dict[int, Value]) -> Signed:
     """The provider's object with another body, signed again."""
-    body = decode(signed.body)
-    assert isinstance(body, dict)  # every signed body of a receipt is a map
-    return Signed.make(c.BOB, Context.CLOSE, {**body, **change})
+    return Signed.make(c.BOB, Context.CLOSE, {**as_map(signed.body), **change})
 
 
 def _settlement(receipt: Receipt) -> dict[str, Json]:
-    quote, opened, close = (decode(each.body) for each in (receipt.quote, receipt.open, receipt.close))
-    assert isinstance(quote, dict)
-    assert isinstance(opened, dict)
-    assert isinstance(close, dict)
+    opened, close = as_map(receipt.open.body), as_map(receipt.close.body)
     parties = {"network": opened[0], "consumer": opened[1], "provider": opened[2]}
     shown: dict[str, Json] = {name: value.hex() for name, value in parties.items() if isinstance(value, bytes)}
     return {**shown, "sequence": int(str(opened[3])), "total": int(str(close[6]))}

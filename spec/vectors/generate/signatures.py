@@ -17,7 +17,9 @@ _SMALL_Y = [edwards.compress(edwards.multiply(order, edwards.TORSION)) for order
 """The eight points of small order; the first is the identity."""
 
 
-def _judged(slug: str, requirement: str, public: bytes, message: bytes, signature: bytes, *, valid: bool) -> dict[str, Json]:
+def _judged(
+    slug: str, requirement: str, public: bytes, message: bytes, signature: bytes, *, valid: bool
+) -> dict[str, Json]:
     def check() -> None:
         verify(public, signature, message, code=ErrorCode.ENCODING, requirement="KEY-002")
 
@@ -51,9 +53,7 @@ def _search(key_torsion: int, nonce_torsion: int, *, valid: bool) -> tuple[bytes
         public, signature = edwards.forge(
             _SEED, message, key_torsion=key_torsion, nonce_torsion=nonce_torsion, nonce=_NONCE
         )
-        left = edwards.torsion_balance(
-            public, signature, message, key_torsion=key_torsion, nonce_torsion=nonce_torsion
-        )
+        left = edwards.torsion_balance(public, signature, message, key_torsion=key_torsion, nonce_torsion=nonce_torsion)
         if (left == 0) is valid:
             return public, message, signature
     return None
@@ -79,9 +79,7 @@ def _small_order() -> list[dict[str, Json]]:
             _judged(f"reject-nonce-of-small-order-{order}", "KEY-002~1", ALICE.public, _MESSAGE, signature, valid=False)
         )
     identity = _SMALL_Y[0]
-    made.append(
-        _judged("reject-all-identity", "KEY-002~1", identity, _MESSAGE, identity + bytes(32), valid=False)
-    )
+    made.append(_judged("reject-all-identity", "KEY-002~1", identity, _MESSAGE, identity + bytes(32), valid=False))
     return made
 
 
@@ -116,7 +114,13 @@ def _cases() -> list[dict[str, Json]]:
         ("reject-flipped-nonce", ALICE.public, _MESSAGE, flipped(honest), False),
         ("reject-flipped-scalar", ALICE.public, _MESSAGE, honest[:32] + flipped(honest[32:]), False),
         ("reject-zero", ALICE.public, _MESSAGE, bytes(64), False),
-        ("reject-scalar-plus-order", ALICE.public, _MESSAGE, honest[:32] + (s + edwards.L).to_bytes(32, "little"), False),
+        (
+            "reject-scalar-plus-order",
+            ALICE.public,
+            _MESSAGE,
+            honest[:32] + (s + edwards.L).to_bytes(32, "little"),
+            False,
+        ),
         ("reject-scalar-is-order", ALICE.public, _MESSAGE, honest[:32] + edwards.L.to_bytes(32, "little"), False),
         ("reject-scalar-high-bits", ALICE.public, _MESSAGE, honest[:63] + bytes((honest[63] | 0xE0,)), False),
         ("reject-key-not-on-curve", _off_curve(), _MESSAGE, honest, False),

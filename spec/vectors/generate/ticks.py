@@ -8,7 +8,7 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.ticks import Chain, Meter, step
 
 from .constants import CHAIN_SEED, entropy
-from .family import HEX, NUMBER, DisagreementError, Family, Json, accept, case, outcome, record, reject
+from .family import HEX, NUMBER, DisagreementError, Family, Json, accept, case, outcomes, record, reject
 
 _LENGTH = 125
 _CHAIN = Chain(CHAIN_SEED, _LENGTH)
@@ -109,8 +109,10 @@ FAMILY = Family(
         "released": _POINT,
         "offered": _POINT,
         "expect": {
-            "anyOf": [*outcome()["anyOf"], record(  # type: ignore[call-overload,index]
-                verdict={"const": "accept"}, anchor=HEX, links={"type": "array", "items": _POINT})]
+            "anyOf": [
+                *outcomes(),
+                record(verdict={"const": "accept"}, anchor=HEX, links={"type": "array", "items": _POINT}),
+            ]
         },
     },
     optional=frozenset({"seed", "length", "anchor", "most", "released", "offered"}),

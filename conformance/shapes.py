@@ -1,0 +1,138 @@
+"""Shapes of maps: the CDDL rules of SPEC.md as tables, written down a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from .dcbor import Item
+
+Check: TypeAlias = Callable[[Item], bool]
+
+_AMOUNT = 2**53 - 1
+_TOKENS = 2**22
+_HOUR = 3_600_000
+
+
+def _number(least: int, most: int) -> Check:
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def _octets(size: int) -> Check:
+    return lambda value: type(value) is bytes and len(value) == size
+
+
+def _text(least: int, most: int) -> Check:
+    return lambda value: type(value) is str and least <= len(value.encode()) <= most
+
+
+def _list(check: Check, least: int, most: int) -> Check:
+    return lambda value: type(value) is list and least <= len(value) <= most and all(check(each) for each in value)
+
+
+def is_signed(value: Item) -> bool:
+    """Whether ``value`` is the array of a signed object."""
+    return type(value) is list and len(value) == 2 and type(value[0]) is bytes and _octets(64)(value[1])
+
+
+_key = _hash = _octets(32)
+_amount = _number(0, _AMOUNT)
+_tokens = _number(0, _TOKENS)
+_ticks = _number(0, 65_536)
+_model = _text(1, 128)
+_capabilities = _list(_number(0, 65_535), 0, 64)
+_HELLO = (_number(0, 1), _key, _hash, _number(0, 65_535), _number(0, 65_535), _capabilities)
+
+# Keys 0, 1, 2 … of each rule, then the optional ones.
+_RULES: Mapping[str, tuple[tuple[Check, ...], tuple[Check, ...]]] = {
+    "hello-responder": (_HELLO, ()),
+    "hello-initiator": ((*_HELLO, _key, _hash, lambda value: type(value) is bool), ()),
+    "models": ((_list(is_signed, 0, 64),), ()),
+    "error": ((_number(0, 65_535),), (_number(0, _HOUR), _amount, _amount)),
+    "request": ((lambda value: type(value) is bytes, _octets(32), is_signed, _hash), ()),
+    "accept": ((_tokens,), ()),
+    "chunk": ((_text(0, 16_384), _tokens), ()),
+    "tick": ((_ticks, _hash), ()),
+    "credit": ((_amount,), ()),
+    "cancel": ((_amount, _ticks, _hash), ()),
+    "end": ((_octets(32), is_signed), ()),
+    "countersign": ((_octets(64),), ()),
+    "message": ((_number(1, 3), _text(0, 2**20)), ()),
+    "chat-request": (
+        (
+            _number(1, 1),
+            _model,
+            _list(lambda value: broken("message", value) is None, 1, 1024),
+            _number(1, _TOKENS),
+            _number(1, _HOUR),
+        ),
+        (
+            _list(_text(1, 256), 1, 4),
+            _number(0, 2_000_000),
+            _number(1, 1_000_000),
+            _tokens,
+            _number(0, 1_000_000),
+            _number(-2_000_000, 2_000_000),
+            _number(-2_000_000, 2_000_000),
+            _number(0, 2**64 - 1),
+        ),
+    ),
+    "quote-body": (
+        (
+            _key,
+            _hash,
+            _model,
+            _hash,
+            _number(1, _TOKENS),
+            _number(0, 10**9),
+            _number(0, 10**9),
+            _number(1, 2**35),
+            _ticks,
+            _number(1, 65_536),
+            _amount,
+        ),
+        (),
+    ),
+    "open-body": (
+        (
+            _hash,
+            _key,
+            _key,
+            _number(1, _AMOUNT),
+            lambda value: value is None or _hash(value),
+            _hash,
+            _hash,
+            _amount,
+            _hash,
+        ),
+        (),
+    ),
+    "close-body": (
+        (_hash, _hash, _hash, _hash, _tokens, _tokens, _amount, _number(1, 7), _number(0, 0)),
+        (),
+    ),
+}
+_CLOSED = frozenset({"hello-responder", "hello-initiator", "quote-body", "open-body", "close-body"})
+"""Signed maps, in which no unknown key may be."""
+
+
+def broken(rule: str, value: Item) -> str | None:
+    """What is wrong with ``value`` as ``rule``; None if nothing is."""
+    if type(value) is not dict:
+        return "no map"
+    needed, optional = _RULES[rule]
+    checks = needed + optional
+    for key, content in value.items():
+        if key < len(checks):
+            if not checks[key](content):
+                return f"key {key}"
+        elif rule in _CLOSED or key % 2 == 0:
+            return f"unknown key {key}"
+    missing = [key for key in range(len(needed)) if key not in value]
+    return f"no key {missing[0]}" if missing else None
+
+
+def known(rule: str, value: dict[int, Item]) -> dict[int, Item]:
+    """``value`` without the keys that a reader ignores."""
+    needed, optional = _RULES[rule]
+    return {key: content for key, content in value.items() if key < len(needed) + len(optional)}
