@@ -34,7 +34,7 @@ stay below 2**53, exact in every language."""
 MAX_AMOUNT = (1 << 53) - 1
 """Micro-credits in any amount."""
 MAX_TICK_VALUE = 1 << 35
-"""Micro-credits of one tick: MAX_TICKS of them stay below 2**53."""
+"""Micro-credits of one tick: MAX_TICKS and a window of them stay below 2**53."""
 MAX_TICKS = 65_536
 """Ticks of an open: bounds the hash chain to 2 MiB and a claim's check to a few milliseconds."""
 

@@ -62,7 +62,8 @@ class Streams:
     def begin(self, exchange: ConsumerExchange, size: int) -> None:
         """Open a stream of our own for a REQUEST of ``size`` bytes. Raises `LocalProtocolError` (BUSY)."""
         own = [stream for stream in self.open.values() if isinstance(stream.exchange, ConsumerExchange)]
-        unanswered = sum(stream.size for stream in own if stream.exchange.state is State.REQUESTED)
+        waiting = (State.REQUESTED, State.WITHDRAWN)  # a CANCEL comes behind its REQUEST, and frees nothing
+        unanswered = sum(stream.size for stream in own if stream.exchange.state in waiting)
         if len(own) >= limits.MAX_STREAMS:  # FLW-009
             message = f"{len(own)} requests are open to this peer"
             raise LocalProtocolError(message, code=ErrorCode.BUSY, requirement="FLW-009")

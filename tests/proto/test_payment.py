@@ -234,7 +234,8 @@ def test_credit_is_given_as_the_owner_reads() -> None:
         pair.say(stream, "x" * 10_000, tokens=0)
     given = [frame.limit for frame in pair.initiator.sent(stream) if isinstance(frame, Credit)]
     assert given
-    assert all(b - a >= limits.MIN_CREDIT_STEP for a, b in pairwise(given))
+    assert all(b - a >= limits.INITIAL_CREDIT // 2 >= limits.MIN_CREDIT_STEP for a, b in pairwise(given))
+    assert given[0] < 2 * limits.INITIAL_CREDIT  # as soon as half of it is used
     assert pair.responder.closed is None
 
 

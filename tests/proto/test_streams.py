@@ -251,8 +251,11 @@ def test_a_node_sends_no_more_unanswered_bytes_than_its_peer_keeps() -> None:
     with pytest.raises(LocalProtocolError) as refused:
         pair.initiator.connection.request(order(offer, sequence=5, messages=long), NOW)
     assert refused.value.code is ErrorCode.BUSY
+    pair.initiator.connection.cancel(0, NOW)  # its bytes are on their way all the same
+    with pytest.raises(LocalProtocolError):
+        pair.initiator.connection.request(order(offer, sequence=5, messages=long), NOW)
     pair.exchange()
-    pair.responder.connection.accept(0, 1)
+    pair.responder.connection.accept(4, 1)
     pair.exchange()
     pair.initiator.connection.request(order(offer, sequence=6, messages=long), NOW)
     pair.exchange()

@@ -64,6 +64,12 @@ def execute(python: Path, code: str) -> str:
     return ended.stdout.decode().strip()
 
 
+def data() -> list[Path]:
+    """The specification's data: every file of spec/ but the generators."""
+    files = (file.relative_to(ROOT / "spec") for file in (ROOT / "spec").rglob("*") if file.is_file())
+    return [file for file in files if file.suffix not in (".py", ".pyc")]
+
+
 def test_wheel_holds_the_packages_and_the_specifications_data(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
@@ -71,9 +77,8 @@ def test_wheel_holds_the_packages_and_the_specifications_data(wheel: Path) -> No
         "mycellm_proto",
         "reference_node",
     }
-    data = {str(file.relative_to(ROOT / "spec")) for file in (ROOT / "spec").rglob("*") if file.is_file()}
     shipped = {name.removeprefix("conformance/spec/") for name in names if name.startswith("conformance/spec/")}
-    assert shipped == {name for name in data if "__pycache__" not in name}
+    assert shipped == {str(file) for file in data()}
 
 
 def test_wheel_says_what_pyproject_says(wheel: Path) -> None:
@@ -102,5 +107,4 @@ def test_installed_suite_finds_the_specifications_data(python: Path) -> None:
     code = (
         "from importlib.resources import files; print(*(one.name for one in (files('conformance') / 'spec').iterdir()))"
     )
-    files = (file.relative_to(ROOT / "spec") for file in (ROOT / "spec").rglob("*") if file.is_file())
-    assert set(execute(python, code).split()) == {file.parts[0] for file in files if "__pycache__" not in file.parts}
+    assert set(execute(python, code).split()) == {file.parts[0] for file in data()}
