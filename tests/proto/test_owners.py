@@ -35,13 +35,12 @@ def test_a_node_advertises_no_faster_than_its_peer_takes(grease: bytes) -> None:
     pair = Pair.make(grease=grease)
     pair.exchange()
     offers = [sign(BOB, quote())]
-    made = 0
+    made = limits.CONTROL_BURST // (2 if grease else 1)  # each with a frame of reserved type behind it
+    for _ in range(made):
+        pair.responder.connection.advertise(offers, NOW)
     with pytest.raises(LocalProtocolError) as refused:
-        for _ in range(limits.CONTROL_BURST + 1):
-            pair.responder.connection.advertise(offers, NOW)
-            made += 1
+        pair.responder.connection.advertise(offers, NOW)
     assert refused.value.code is ErrorCode.RATE_EXCEEDED
-    assert made >= limits.CONTROL_BURST // 2
     pair.exchange()
     assert pair.initiator.closed is None
     assert len(pair.initiator.all(ModelsChanged)) == made

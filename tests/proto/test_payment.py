@@ -254,6 +254,20 @@ def test_a_provider_without_credit_waits_and_then_gives_up() -> None:
     assert pair.initiator.last(Failed).code == ErrorCode.TICK_OVERDUE
 
 
+def test_a_chunk_that_would_pass_the_credit_by_its_head_alone_waits() -> None:
+    pair = Pair.make()
+    stream = pair.streaming()
+    for _ in range(4):
+        pair.say(stream, "x" * 16_000, tokens=0)
+    left = limits.INITIAL_CREDIT - 4 * len(encode(Chunk(text="x" * 16_000, tokens=0)))
+    exchange = pair.responder.connection.provider(stream)
+    assert exchange is not None
+    for text in ("x" * left, "x" * (left - len(encode(Chunk(text="", tokens=0))))):
+        assert not exchange.ready(text, 0, NOW)
+    pair.say(stream, "x" * (left - 24), tokens=0)
+    assert pair.initiator.closed is None
+
+
 def test_text_without_tokens_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs nothing, so the ceiling would never end it."""
     monkeypatch.setattr(limits, "MAX_ANSWER", 100_000)
