@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from nacl.bindings import crypto_sign_open
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import CryptoError
 
 from .errors import ErrorCode, RemoteProtocolError
@@ -25,12 +24,13 @@ class SigningKey:
 
     def __init__(self, seed: bytes) -> None:
         self_test()
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes_raw()
+        if len(seed) != KEY_SIZE:
+            raise ValueError(f"a seed has {KEY_SIZE} bytes, not {len(seed)}")
+        self.public, self._key = crypto_sign_seed_keypair(seed)
 
     def sign(self, preimage: bytes) -> bytes:
         """The 64-byte signature of ``preimage``, the same at every call."""
-        return self._key.sign(preimage)
+        return crypto_sign(preimage, self._key)[:SIGNATURE_SIZE]
 
 
 def is_valid(public: bytes, signature: bytes, preimage: bytes) -> bool:

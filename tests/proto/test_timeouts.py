@@ -127,6 +127,16 @@ def test_a_tick_in_time_ends_the_wait() -> None:
     assert exchange.ready("x", 10, NOW)
 
 
+def test_what_may_go_ends_the_wait_of_what_might_not() -> None:
+    pair = Pair.make()
+    stream = pair.streaming()
+    exchange = pair.responder.connection.provider(stream)
+    assert exchange is not None
+    assert not exchange.ready("x", 60, NOW)
+    pair.responder.connection.chunk(stream, "x", 1, NOW)
+    assert pair.responder.connection.next_timeout() is None
+
+
 def test_a_countersignature_that_does_not_come() -> None:
     pair = Pair.make()
     stream = pair.streaming()
