@@ -36,7 +36,7 @@ MAX_AMOUNT = (1 << 53) - 1
 MAX_TICK_VALUE = 1 << 35
 """Micro-credits of one tick: MAX_TICKS and a window of them stay below 2**53."""
 MAX_TICKS = 65_536
-"""Ticks of an open: bounds the hash chain to 2 MiB and a claim's check to a few milliseconds."""
+"""Ticks of an open: bounds the links of the hash chain to 2 MiB, and its check to some 50 milliseconds in Python."""
 
 INITIAL_CREDIT = 1 << 16
 """Bytes of CHUNK frames that a provider may send before any CREDIT."""

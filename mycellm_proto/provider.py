@@ -185,8 +185,11 @@ class ProviderExchange:
         return []
 
     def _crossed(self, frame: Frame) -> None:
-        """A frame that crossed our END: a tick still pays, and nothing else has an effect (RCP-022)."""
-        if isinstance(frame, Tick):
+        """A frame that crossed our END: a tick still pays, and nothing else has an effect (RCP-022).
+
+        After a CANCEL none can be on its way, and the bill rests on the ticks that it named.
+        """
+        if isinstance(frame, Tick) and self._wanted is None:
             with suppress(RemoteProtocolError):
                 self._meter.release(frame.k, frame.link)
 
