@@ -189,10 +189,10 @@ class Connection:
         self._actions.append(WriteStream(stream_id=stream_id, data=data))
         return stream_id
 
-    def consumed(self, stream_id: int, size: int) -> None:
+    def consumed(self, stream_id: int, size: int, now: float) -> None:
         """The owner has taken ``size`` bytes of chunks."""
         if (exchange := self._consumer(stream_id)) is not None:
-            self._sent(stream_id, exchange.consumed(size))
+            self._sent(stream_id, exchange.consumed(size, now))
 
     def cancel(self, stream_id: int, now: float) -> None:
         """Want no more of this answer. Without effect where it is over."""

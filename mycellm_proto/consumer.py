@@ -60,9 +60,9 @@ class ConsumerExchange:
     @property
     def deadline(self) -> float | None:
         """When `expire` is due, in seconds; None while nothing is waited for."""
-        if self.state in (State.ENDED, State.DONE):
+        if self.state is State.DONE:
             return None
-        if self._wanted is not None:
+        if self._wanted is not None or self.state is State.ENDED:
             return self._expiry
         starved = self._credit - self._received < limits.MIN_CREDIT_STEP  # the owner does not read: not silence
         return self._expiry if starved else min(self._expiry, self._heard + limits.SILENCE_TIMEOUT)
@@ -92,9 +92,9 @@ class ConsumerExchange:
             case Chunk():
                 return self._chunk(frame, size)
             case End():
-                return self._end(frame)
+                return self._end(frame, now)
             case Error():
-                self._fail(frame, refused=before in (State.REQUESTED, State.WITHDRAWN))
+                self._fail(frame, by_peer=True, refused=before in (State.REQUESTED, State.WITHDRAWN))
         return []
 
     def _accepted(self, frame: Accept, now: float) -> list[Frame]:
@@ -139,13 +139,14 @@ class ConsumerExchange:
         self._ticks = k
         return [self._send(Tick(k=k, link=self._order.chain.link(k)))]
 
-    def consumed(self, size: int) -> list[Frame]:
+    def consumed(self, size: int, now: float) -> list[Frame]:
         """The owner has taken ``size`` bytes of chunks: give credit once half of the window is used up."""
         self._consumed += size
         limit = self._consumed + limits.INITIAL_CREDIT
         if self.state is not State.STREAMING or limit - self._credit < limits.INITIAL_CREDIT // 2:
             return []
         self._credit = limit
+        self._heard = now  # until now the provider could not speak
         return [self._send(Credit(limit=limit))]
 
     def cancel(self, now: float) -> list[Frame]:
@@ -161,13 +162,14 @@ class ConsumerExchange:
         link = self._order.chain.link(self._ticks)
         return [self._send(Cancel(chunks=self._chunks, k=self._ticks, link=link))]
 
-    def _end(self, frame: End) -> list[Frame]:
+    def _end(self, frame: End, now: float) -> list[Frame]:
         """RCP-026 to RCP-028: agree to nothing but what this side counted itself."""
         try:
             close = read_close(frame.close, provider=self._order.quote.provider)
             self._check(close, frame.salt)
         except ProtocolError:
             return self._give_up(ErrorCode.BAD_CLOSE)
+        self._expiry = now + limits.CLOSING_TIMEOUT
         self._close = frame.close
         self._countersignature = countersign(self._key, frame.close)
         self.events.append(Ended(stream_id=self.stream_id, close=close, cause=self._cause, evidence=self.evidence))
@@ -203,12 +205,13 @@ class ConsumerExchange:
             return []
         return [self._send(Countersign(signature=self._countersignature))]
 
-    def _fail(self, frame: Error, *, refused: bool = False) -> None:
+    def _fail(self, frame: Error, *, by_peer: bool = False, refused: bool = False) -> None:
         released = min(self._ticks * self._order.quote.tick_value, self._order.open.ceiling)  # RCP-032
         self.events.append(
             Failed(
                 stream_id=self.stream_id,
                 code=frame.code,
+                by_peer=by_peer,
                 owed=0 if refused else released,
                 evidence=self.evidence,
                 retry_after_ms=frame.retry_after_ms,
@@ -235,7 +238,12 @@ class ConsumerExchange:
             self.state = State.DONE
 
     def expire(self, now: float) -> list[Frame]:
-        """A wait is over: cancel first, and give up when END does not follow either."""
+        """A wait is over: cancel first, and give up when END does not follow either.
+
+        An owner that cannot keep its receipt does not countersign; the provider is told that it need not wait.
+        """
+        if self.state is State.ENDED:  # INF-032
+            return [self._send(Error(code=ErrorCode.TIMEOUT))]
         if self._wanted is not None:
             return self._give_up(ErrorCode.TIMEOUT)
         return self._cancel(now, ErrorCode.TIMEOUT)

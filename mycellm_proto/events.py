@@ -76,9 +76,13 @@ class CancelReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The provider's exchange is over. ``evidence`` has a countersignature, or the claim that is left without one."""
+    """The provider's exchange is over. ``evidence`` has a countersignature, or the claim that is left without one.
+
+    Without ``accepted`` nothing is owed, whatever ticks came with the request (RCP-031).
+    """
 
     stream_id: int
+    accepted: bool
     evidence: Evidence
 
 
@@ -118,11 +122,12 @@ class Failed:
     """The consumer's exchange ended without a close.
 
     ``owed`` is what the provider may claim with the released ticks of ``evidence`` (micro-credits): nothing where it
-    refused the request.
+    refused the request. ``by_peer`` says that the provider sent ``code``; else it is this side's own.
     """
 
     stream_id: int
     code: int
+    by_peer: bool
     owed: int
     evidence: Evidence
     retry_after_ms: int | None = None

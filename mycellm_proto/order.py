@@ -89,6 +89,6 @@ def _check_ceiling(quote: Quote, ceiling: int) -> None:
     if ceiling > limits.MAX_TICKS * quote.tick_value:  # RCP-035
         message = f"a ceiling of {ceiling} micro-credits is more than the ticks of one open can pay"
         raise LocalProtocolError(message, code=ErrorCode.BAD_OPEN, requirement="RCP-035")
-    if quote.most_ticks(ceiling) < quote.prepaid_ticks:  # RCP-037
+    if ceiling < quote.prepaid_ticks * quote.tick_value:  # RCP-037
         message = f"a ceiling of {ceiling} micro-credits is below the {quote.prepaid_ticks} prepaid ticks"
         raise LocalProtocolError(message, code=ErrorCode.CEILING_TOO_LOW, requirement="RCP-037")

@@ -20,6 +20,8 @@ from .states import Direction, Role, State, step
 from .ticks import ticks_for
 
 _ROLE = Role.PROVIDER
+_UNPAID = {FinishReason.DEADLINE: ErrorCode.DEADLINE_EXCEEDED, FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN}
+"""What stands in for an END with that reason while the prompt is not paid (INF-013)."""
 CHUNK_OVERHEAD = 24
 """Bytes of a CHUNK beside its text, at most."""
 
@@ -103,9 +105,10 @@ class ProviderExchange:
         actual: int | None = None,
     ) -> list[Frame]:
         """Give the request up with an error. Before ACCEPT nothing is owed (RCP-031)."""
+        begun = self.state is not State.IDLE
         frame = self._send(Error(code=code, retry_after_ms=retry_after_ms, limit=limit, actual=actual))
         self.deadline = None
-        if self._accepted:
+        if begun:
             self._settle()
         return [frame]
 
@@ -155,7 +158,7 @@ class ProviderExchange:
         elif finish is FinishReason.CANCELLED:
             raise LocalProtocolError("nobody cancelled", code=ErrorCode.BAD_CLOSE, requirement="RCP-025")
         elif self.quote.owed(self._input, self._tokens) > self._covered:
-            return self.refuse(ErrorCode.TICK_OVERDUE)
+            return self.refuse(_UNPAID.get(finish, ErrorCode.TICK_OVERDUE))
         delivered = self._delivered[: self._wanted]
         tokens = sum(count for _, count in delivered)
         close = Close(
@@ -240,7 +243,7 @@ class ProviderExchange:
     def _settle(self) -> None:
         self.state = State.DONE
         self.deadline = None
-        self.events.append(Settled(stream_id=self.stream_id, evidence=self.evidence))
+        self.events.append(Settled(stream_id=self.stream_id, accepted=self._accepted, evidence=self.evidence))
 
     def _send(self, frame: Frame) -> Frame:
         self.state = step(_ROLE, self.state, Direction.SEND, TYPES[type(frame)], LocalProtocolError)

@@ -27,10 +27,14 @@ class Background:
         task.add_done_callback(self._done)
         return task
 
-    async def aclose(self, grace: float) -> None:
-        """Wait ``grace`` seconds for what runs, then end it."""
+    async def settle(self, grace: float) -> None:
+        """Wait ``grace`` seconds for what runs."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
+
+    async def aclose(self, grace: float) -> None:
+        """Wait ``grace`` seconds for what runs, then end it."""
+        await self.settle(grace)
         for task in self._tasks:
             task.cancel()
         if self._tasks:

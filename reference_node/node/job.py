@@ -41,6 +41,7 @@ PIECE = 4000
 REFUSALS = {
     FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN,
     FinishReason.DEADLINE: ErrorCode.DEADLINE_EXCEEDED,
+    FinishReason.CANCELLED: ErrorCode.CANCELLED,
 }
 """What is said before ACCEPT in place of an END with that reason (INF-022)."""
 
@@ -85,12 +86,17 @@ class ProviderJob:
         """The exchange is over, with a countersignature or without."""
         self._settled = True
         self._interrupt(FinishReason.CANCELLED)
+        if self._kept is None:  # never admitted: there is nothing to keep, and an earlier receipt must stand
+            self._finish()
+            return
         agreed = event.evidence.countersignature is not None
-        state = ReceiptState.SETTLED if agreed else ReceiptState.UNACKNOWLEDGED
-        self._service.background.run(self._keep(event, state))
+        unagreed = ReceiptState.UNACKNOWLEDGED if event.accepted else ReceiptState.REFUSED
+        self._service.background.run(self._keep(event, ReceiptState.SETTLED if agreed else unagreed))
 
     def _finish(self) -> None:
         self.over.set()
+        if self._link.jobs.get(self._stream_id) is self:
+            del self._link.jobs[self._stream_id]
         self._service.finished(self)
 
     def _interrupt(self, reason: FinishReason) -> None:
@@ -242,7 +248,7 @@ class ProviderJob:
         return None
 
     async def _end(self, reason: FinishReason) -> None:
-        if not self._accepted and reason is not FinishReason.CANCELLED:
+        if not self._accepted:
             self._refuse(REFUSALS.get(reason, ErrorCode.INTERNAL))
             self._finish()
             return
@@ -255,8 +261,7 @@ class ProviderJob:
 
     async def _is_kept(self) -> bool:
         """RCP-055: an open is on the disk before its close is on the wire."""
-        if self._kept is None:  # cancelled before it was taken: the close bills nothing
-            return True
+        assert self._kept is not None  # nothing is accepted that was not admitted
         try:
             await self._kept
         except StoreError as error:  # another open took the number in the meantime

@@ -123,7 +123,7 @@ class Node:
             task.cancel()
         await asyncio.wait(self._tasks)
         await self._service.aclose()
-        await self._background.aclose(GRACE_S)
+        await self._background.settle(GRACE_S)
         for link in list(self._peers.links):
             link.close(ErrorCode.SHUTTING_DOWN)
         await self._endpoint.aclose()

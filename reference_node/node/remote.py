@@ -18,6 +18,7 @@ from mycellm_proto.signed import HASH_SIZE
 from .. import log
 from ..generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
 from ..store import ReceiptState, StoreError
+from . import clock
 from .peer_link import error_code
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class RemoteModel:
         return min(most, self._consumer.max_spend, limits.MAX_TICKS * self.quote.tick_value)
 
     def _consumed(self, call: Call, size: int) -> None:
-        self.link.protocol.consumed(call.stream_id, size)
+        self.link.protocol.consumed(call.stream_id, size, clock.now())
         self.link.work()
 
     def _cancel(self, call: Call) -> None:
@@ -177,7 +178,7 @@ class RemoteModel:
 def _state(event: proto.Ended | proto.Failed) -> ReceiptState:
     if isinstance(event, proto.Ended):
         return ReceiptState.SETTLED
-    if event.code == ErrorCode.BAD_CLOSE:
+    if event.code == ErrorCode.BAD_CLOSE and not event.by_peer:
         return ReceiptState.DISPUTED
     return ReceiptState.OWED if event.owed else ReceiptState.REFUSED
 

@@ -158,7 +158,7 @@ class Run:
             case CancelReceived():
                 connection.end(event.stream_id, FinishReason.CANCELLED, seed("answer"), self.pair.now)
             case ChunkReceived():
-                connection.consumed(event.stream_id, event.size)
+                connection.consumed(event.stream_id, event.size, self.pair.now)
             case Ended():
                 connection.countersign(event.stream_id)
 

@@ -153,5 +153,5 @@ def test_each_case_of_the_self_test_counts(monkeypatch: pytest.MonkeyPatch, wron
 
 @pytest.mark.parametrize("size", [0, 31, 33])
 def test_a_seed_has_32_bytes(size: int) -> None:
-    with pytest.raises(ValueError, match="seed|32"):
+    with pytest.raises(ValueError, match="32"):
         SigningKey(bytes(size))

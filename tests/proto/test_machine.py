@@ -194,7 +194,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def read_and_countersign(self) -> None:
         for stream, size in self.unread:
-            self.alice.connection.consumed(stream, size)
+            self.alice.connection.consumed(stream, size, self.pair.now)
         self.unread.clear()
         for stream, ledger in self.exchanges.items():
             if ledger.ended:

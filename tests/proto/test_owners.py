@@ -134,7 +134,8 @@ def test_what_is_owed_depends_on_whether_it_was_accepted() -> None:
     pair.exchange()
     failed = pair.initiator.last(Failed)
     assert (failed.owed, failed.retry_after_ms, failed.limit, failed.actual) == (0, 5, 6, 7)
-    assert not pair.responder.all(Settled)
+    assert failed.by_peer
+    assert not pair.responder.last(Settled).accepted
     pair = Pair.make()
     stream = pair.streaming(ceiling=100)
     pair.say(stream, "x", tokens=20)
@@ -154,7 +155,7 @@ def test_an_error_to_who_cancelled_claims_only_after_accept(withdrawn: bool) -> 
     pair.responder.connection.refuse(stream, ErrorCode.INTERNAL)
     pair.exchange()
     assert pair.initiator.last(Failed).owed == (0 if withdrawn else 64)
-    assert bool(pair.responder.all(Settled)) is not withdrawn
+    assert pair.responder.last(Settled).accepted is not withdrawn
 
 
 def test_a_provider_ends_before_an_answer_is_longer_than_any(monkeypatch: pytest.MonkeyPatch) -> None:

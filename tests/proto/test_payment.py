@@ -229,7 +229,7 @@ def test_credit_is_given_as_the_owner_reads() -> None:
     for _ in range(40):
         size = len(encode(Chunk(text="x" * 10_000, tokens=0)))
         while not pair.responder.connection.provider(stream).ready("x" * 10_000, 0, pair.now):  # type: ignore[union-attr]
-            pair.initiator.connection.consumed(stream, size)
+            pair.initiator.connection.consumed(stream, size, pair.now)
             pair.exchange()
         pair.say(stream, "x" * 10_000, tokens=0)
     given = [frame.limit for frame in pair.initiator.sent(stream) if isinstance(frame, Credit)]
@@ -276,7 +276,7 @@ def test_text_without_tokens_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> 
     piece = Chunk(text="x" * 16_000, tokens=0)
     for _ in range(6):
         pair.initiator.feed(stream, piece)
-        pair.initiator.connection.consumed(stream, len(encode(piece)))
+        pair.initiator.connection.consumed(stream, len(encode(piece)), pair.now)
     assert not pair.initiator.all(Failed)
     pair.initiator.feed(stream, piece)
     assert pair.initiator.last(Failed).code == ErrorCode.OVERRUN

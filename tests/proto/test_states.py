@@ -80,7 +80,7 @@ def a_whole_answer(pair: Pair) -> None:
     pair.exchange()
     for _ in range(4):
         pair.say(stream, "x" * 10_000, tokens=30)
-    pair.initiator.connection.consumed(stream, 40_100)
+    pair.initiator.connection.consumed(stream, 40_100, pair.now)
     pair.exchange()
     pair.finish(stream)
     pair.initiator.connection.countersign(stream)
@@ -156,7 +156,7 @@ def everything_crosses_the_end(pair: Pair) -> None:
     pair.responder.connection.end(stream, FinishReason.STOP, seed("answer"), NOW)
     chunks_and_end = pair.responder.collect()
     pair.deliver(pair.responder, pair.initiator, chunks_and_end[:-1])
-    pair.initiator.connection.consumed(stream, 40_100)
+    pair.initiator.connection.consumed(stream, 40_100, pair.now)
     pair.initiator.connection.cancel(stream, NOW)
     pair.exchange()
 
@@ -294,7 +294,7 @@ def test_what_an_owner_asks_of_an_exchange_that_is_over_has_no_effect() -> None:
             pair.finish(stream)
         for connection in (pair.initiator.connection, pair.responder.connection):
             connection.cancel(stream, NOW)
-            connection.consumed(stream, 100_000)
+            connection.consumed(stream, 100_000, NOW)
             connection.chunk(stream, "x", 1, NOW)
             connection.end(stream, FinishReason.STOP, seed("x"), NOW)
             connection.refuse(stream, ErrorCode.BUSY)

@@ -164,7 +164,7 @@ def test_a_provider_that_goes_is_owed_what_was_released(state: str, end: End) ->
         failed = pair.initiator.last(Failed)
         assert (failed.code, failed.evidence.ticks, failed.evidence.close) == (ErrorCode.PEER_GONE, 1, None)
         assert pair.initiator.ended(stream)
-    assert pair.initiator.connection.next_timeout() is None
+    assert (pair.initiator.connection.next_timeout() is None) is pair.initiator.ended(stream)
 
 
 @pytest.mark.parametrize("state", STATES)

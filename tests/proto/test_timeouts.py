@@ -10,7 +10,7 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.events import CancelReceived, Ended, Failed, RequestRefused, Settled, WriteStream
 from mycellm_proto.frames import Cancel, Chunk, Error, encode
 
-from .pair import INPUT, NOW, Pair, order, seed
+from .pair import INPUT, NOW, Pair, order, quote, seed
 
 
 def idle(pair: Pair) -> bool:
@@ -95,7 +95,7 @@ def test_an_owner_that_does_not_read_is_not_the_providers_silence() -> None:
         pair.say(stream, "x" * 16_000, tokens=0)
     assert limits.INITIAL_CREDIT - 4 * size < limits.MIN_CREDIT_STEP
     assert pair.initiator.connection.next_timeout() == NOW + 60 + limits.DEADLINE_GRACE
-    pair.initiator.connection.consumed(stream, 4 * size)
+    pair.initiator.connection.consumed(stream, 4 * size, pair.now)
     assert pair.initiator.connection.next_timeout() == NOW + limits.SILENCE_TIMEOUT
 
 
@@ -141,7 +141,7 @@ def test_a_countersignature_that_does_not_come() -> None:
     pair = Pair.make()
     stream = pair.streaming()
     pair.finish(stream)
-    assert pair.initiator.connection.next_timeout() is None  # the owner stores the receipt
+    assert pair.initiator.connection.next_timeout() == NOW + limits.CLOSING_TIMEOUT  # its owner may yet agree
     assert pair.responder.connection.next_timeout() == NOW + limits.CLOSING_TIMEOUT
     pair.tick(pair.responder)
     evidence = pair.responder.last(Settled).evidence
@@ -213,3 +213,34 @@ def test_a_timeout_after_the_end_of_everything_is_harmless() -> None:
     for side in (pair.initiator, pair.responder):
         side.connection.handle_timeout(NOW + 1e9)
         assert side.collect() == []
+
+
+def test_a_consumer_that_cannot_keep_its_receipt_does_not_hold_the_stream() -> None:
+    pair = Pair.make()
+    stream = pair.streaming()
+    pair.finish(stream)
+    assert pair.initiator.all(Ended)
+    pair.tick(pair.initiator, limits.CLOSING_TIMEOUT)
+    assert pair.initiator.sent(stream)[-1] == Error(code=ErrorCode.TIMEOUT)
+    pair.initiator.connection.countersign(stream)
+    pair.exchange()
+    assert pair.initiator.connection.next_timeout() is None
+    settled = pair.responder.last(Settled)
+    assert (settled.accepted, settled.evidence.countersignature) == (True, None)
+
+
+def test_silence_begins_when_a_reader_has_read_again() -> None:
+    pair = Pair.make()
+    stream = pair.streaming(quote(price_out=0))
+    pair.responder.connection.chunk(stream, "x" * 16_000, 0, pair.now)
+    for _ in range(3):
+        pair.responder.connection.chunk(stream, "x" * 16_000, 0, pair.now)
+    pair.exchange()
+    pair.now += limits.SILENCE_TIMEOUT - 10  # the owner reads late, within the deadline of the request
+    before = pair.initiator.connection.next_timeout()
+    pair.initiator.connection.consumed(stream, 64_000, pair.now)
+    after = pair.initiator.connection.next_timeout()
+    assert before is not None
+    assert after is not None
+    assert after >= before
+    assert after > pair.now

@@ -50,7 +50,7 @@ def assert_dead(side: Side) -> None:
     for stream in (0, 1, 2, 3, 4, 6, 1 << 61):
         connection.receive_data(stream, b"\x00\x0a", False, NOW)
         connection.receive_reset(stream, NOW)
-        connection.consumed(stream, 1)
+        connection.consumed(stream, 1, NOW)
         connection.cancel(stream, NOW)
         connection.countersign(stream)
         connection.refuse(stream, ErrorCode.BUSY)
