@@ -179,3 +179,29 @@ async def test_a_probe_learns_the_id_and_no_more(start_node: StartNode) -> None:
 
 async def _rest(events: AsyncGenerator[Event, None]) -> list[Event]:
     return [event async for event in events]
+
+
+async def test_a_peer_that_proves_another_id_gets_nothing(start_node: StartNode) -> None:
+    provider, _ = await start_node("provider", Scripted())
+    other = encode_node_id(SigningKey(bytes(32)).public)
+    consumer, _ = await start_node("consumer", peer=f"{other}@{provider.health()['quic']}")
+    await consumer.until(lambda: "WRONG_PEER" in consumer.peers()[0].state)
+    assert consumer.catalog.models() == []
+
+
+async def test_a_node_that_merely_connects_is_not_asked(start_node: StartNode) -> None:
+    provider = await start_node("provider", Scripted())
+    visitor, _ = await start_node("visitor", Scripted(model="trap"), peers=(provider,))
+    await visitor.found()
+    assert [model.id for model in provider[0].catalog.models()] == ["scripted"]
+    assert provider[0].catalog.find("trap") is None
+
+
+async def test_an_allowance_that_is_used_up_says_what_is_needed(start_node: StartNode) -> None:
+    provider = await start_node("provider", Scripted(), allowance="10")
+    consumer, _ = await start_node("consumer", peers=(provider,))
+    with pytest.raises(GenerationError) as caught:
+        await collect(await consumer.found(), ask())
+    assert (caught.value.code, caught.value.limit) == (ErrorCode.ALLOWANCE_EXHAUSTED, 10)
+    assert caught.value.actual is not None
+    assert caught.value.actual > 10
