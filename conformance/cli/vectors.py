@@ -1,27 +1,26 @@
-"""The command line of the conformance suite.
-
-Exit status: 0 when everything passed, 1 when a case failed, 2 for a wrong command line.
-"""
+"""`vectors`: check the test vectors of the specification."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
+from typing import Any
 
-from .vectors.runner import FAMILIES, Result, run
+from conformance.vectors.runner import FAMILIES, Result
+from conformance.vectors.runner import run as run_vectors
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; its exit status."""
-    parser = argparse.ArgumentParser(prog="conformance", description="Checks of the mycellm protocol.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    vectors = commands.add_parser("vectors", help="check the test vectors of the specification against this suite")
-    vectors.add_argument("--family", choices=sorted(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
-    vectors.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    results = run(options.family)
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("vectors", help="check the test vectors of the specification against this suite")
+    parser.add_argument("--family", choices=sorted(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    parser.set_defaults(call=_call)
+
+
+def _call(options: argparse.Namespace) -> int:
+    results = run_vectors(options.family)
     print(_document(results) if options.json else _text(results))
     return int(not results or any(result.failure for result in results))
 
