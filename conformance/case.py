@@ -38,6 +38,9 @@ class Case:
     seconds: float = 0.0
     """How long it waits on purpose; such cases run beside each other."""
 
+    items: int = 0
+    """How many faults of its kind a generated case draws from the seed, each independent of the others."""
+
     @property
     def family(self) -> str:
         """The part of the id before the slash."""

@@ -16,6 +16,8 @@ from .provider import Provider
 from .rules import FailError, RefuseError
 
 _KEEP_ALIVE = 20.0
+_RENEWED_BEFORE = 20.0
+"""Seconds before its expiry at which a quote is replaced (CTL-008)."""
 
 
 class Connection:
@@ -107,6 +109,13 @@ class Connection:
         self.offered |= {signing.name(signing.QUOTE, body): [body, signature] for body, signature in quotes}
         body = {0: quotes, self.node.entropy.reserved(): None}
         self.port.write(self.own_control, framing.write_frame(framing.MODELS, dcbor.encode(body)))
+        self.send_reserved_frame(self.own_control)
+        self.timers.start("renewal", self.node.lifetime - _RENEWED_BEFORE, self.advertise)
+
+    def send_reserved_frame(self, stream: int) -> None:
+        """A frame that means nothing, now and then (EXT-004)."""
+        if self.node.entropy.below(2):
+            self.port.write(stream, framing.write_frame(self.node.entropy.reserved(), self.node.entropy.take(5)))
 
     def fail(self, code: int, reason: str = "") -> None:
         """Close the connection."""
@@ -178,7 +187,7 @@ class Connection:
     def judge_quote(self, body: bytes, signature: bytes, peer: bytes) -> dict[int, Item]:
         """A quote of the peer's. Raises `FailError`."""
         try:
-            quote: dict[int, Item] = dcbor.decode(body)
+            quote: dict[int, Item] = self.rules.decode(body)
         except dcbor.NotDeterministicError:
             raise FailError("ENCODING") from None
         self.rules.forbid("RCP-001", shapes.broken("quote-body", quote) is not None, FailError("ENCODING"))
@@ -190,7 +199,7 @@ class Connection:
         """The body of a registered frame, without what a reader ignores. Raises `FailError`."""
         rule = framing.NAMES[kind // 2].lower()
         try:
-            value = dcbor.decode(body)
+            value = self.rules.decode(body)
         except dcbor.NotDeterministicError:
             raise FailError("ENCODING") from None
         self.rules.forbid("FRM-008", shapes.broken(rule, value) is not None, FailError("ENCODING"))

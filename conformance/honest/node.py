@@ -61,6 +61,8 @@ class Node:
     tick_value = 8
     prepaid_ticks = 1
     window = 2
+    lifetime = 60
+    """Seconds for which a quote is good."""
     version_range = (1, 1)
     capabilities = (CHAT,)
     serves = True
@@ -80,8 +82,9 @@ class Node:
         """What QUIC and TLS show of this node."""
         return {
             "alpn": alpn,
+            "version": 1,
             "initial_max_streams_bidi": 64,
-            "initial_max_streams_uni": 1,
+            "initial_max_streams_uni": 3,
             "max_idle_timeout": 60_000,
             "certificate": "EC secp256r1",
         }
@@ -107,7 +110,7 @@ class Node:
             7: self.tick_value,
             8: self.prepaid_ticks,
             9: self.window,
-            10: int(self.clock()) + 3600,
+            10: int(self.clock()) + self.lifetime,
         }
 
     def record(self, opened: Mapping[int, Item], name: bytes) -> None:

@@ -114,7 +114,7 @@ class Provider:
     def request_body(self, body: bytes) -> dict[int, Item]:
         """Check d."""
         try:
-            request = dcbor.decode(body)
+            request = self.rules.decode(body)
         except dcbor.NotDeterministicError:
             raise self._malformed() from None
         if shapes.broken("request", request) is not None:
@@ -128,7 +128,7 @@ class Provider:
     def judge_content(self, encoded: bytes) -> dict[int, Item]:
         """Checks g and h."""
         try:
-            content = dcbor.decode(encoded)
+            content = self.rules.decode(encoded)
         except dcbor.NotDeterministicError:
             if self.rules.skips("INF-003"):
                 return {}
@@ -144,7 +144,7 @@ class Provider:
         """Checks i to k."""
         body, signature = request[2]
         try:
-            opened = dcbor.decode(body)
+            opened = self.rules.decode(body)
         except dcbor.NotDeterministicError:
             raise self._malformed() from None
         self.rules.forbid("RCP-008", shapes.broken("open-body", opened) is not None, RefuseError("BAD_OPEN"))

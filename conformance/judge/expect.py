@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from conformance import framing
@@ -245,6 +245,28 @@ class All(Expectation):
         """Every part's findings."""
         for each in self.parts:
             yield from each.judge(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Each(Expectation):
+    """The same for every fault of a generated case, each by itself; what the first one of them shows that fails."""
+
+    part: Expectation
+
+    def describe(self) -> str:
+        """For people."""
+        return f"each time: {self.part.describe()}"
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """One fault after the other."""
+        for fault in record.faults:
+            findings = list(self.part.judge(replace(record, faults=[fault])))
+            yield from findings
+            if findings:
+                return
+        asked, sent = len(record.transcript.header.get("items", ())), len(record.faults)
+        if sent < asked:
+            yield _missing(record, f"the target let the suite try {sent} of {asked} damages")
 
 
 def fault_stream(record: Record) -> int | None:

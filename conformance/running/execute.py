@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.case import Case
@@ -19,9 +19,15 @@ _LEEWAY = 60.0
 """Seconds beyond a case's own waits after which its script counts as hung."""
 
 
-async def execute(case: Case, environment: Environment, *, seed: bytes, key: Key | None = None) -> Transcript:
-    """Run ``case`` once. Whatever happens in its script ends up in the transcript."""
-    session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault)
+async def execute(
+    case: Case, environment: Environment, *, seed: bytes, key: Key | None = None, items: Sequence[int] | None = None
+) -> Transcript:
+    """Run ``case`` once. Whatever happens in its script ends up in the transcript.
+
+    Of a generated case only some ``items`` can be run; all of them are where None are named.
+    """
+    drawn = range(case.items) if items is None else items
+    session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault, items=drawn)
     began = environment.clock()
     try:
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
@@ -32,7 +38,8 @@ async def execute(case: Case, environment: Environment, *, seed: bytes, key: Key
         _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
     except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run
         _harness(session, traceback.format_exc())
-    return Transcript(header=_header(case, environment, seed, began), events=tuple(session.recorder.events))
+    header = {**_header(case, environment, seed, began), **({"items": list(drawn)} if case.items else {})}
+    return Transcript(header=header, events=tuple(session.recorder.events))
 
 
 def _header(case: Case, environment: Environment, seed: bytes, began: float) -> Mapping[str, Any]:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from conformance import dcbor, framing, signing
+from conformance import dcbor, framing, shapes, signing
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.offer import Quote, chain
 from conformance.signing import Key
 from conformance.wire.link import DEADLINE
 
-from .initiator import Frame, Initiator, UnreadableError
+from .initiator import Frame, Initiator, UnreadableError, readable
 
 if TYPE_CHECKING:
     from .faults import Fault
@@ -154,13 +154,19 @@ class Asking:
     async def next(self, within: float = DEADLINE) -> Frame:
         """The next frame: a CHUNK is counted."""
         frame = await self.side.frame(self.stream, "a frame of the answer", within)
-        if frame.kind == framing.CHUNK and isinstance(frame.value, dict):
-            self.chunks.append((frame.value.get(0, ""), frame.value.get(1, 0)))
+        if frame.kind == framing.CHUNK:
+            self.chunks.append((frame.value[0], frame.value[1]))
             self.received += len(framing.write_frame(frame.kind, frame.body))
-        if frame.kind == framing.END and isinstance(frame.value, dict) and isinstance(frame.value.get(1), list):
-            self._close_body = frame.value[1][0]
-            self.close = dcbor.decode(self._close_body)
+        if frame.kind == framing.END:
+            self._note_close(frame.value[1])
         return frame
+
+    def _note_close(self, signed: list[Item]) -> None:
+        """Raises `UnreadableError` for what is no close: there is nothing to agree to."""
+        close = readable(signed[0])
+        if shapes.broken("close-body", close) is not None:
+            raise UnreadableError("the close has not its shape")
+        self._close_body, self.close = signed[0], close
 
     async def chunk(self, within: float = DEADLINE) -> Frame:
         """The next CHUNK. Raises `UnreadableError` for anything else."""
@@ -211,6 +217,18 @@ class Asking:
             if frame.kind != framing.CHUNK:
                 return await self._settle(frame)
             self.give_credit()
+
+    async def agreement(self, within: float = DEADLINE) -> bytes:
+        """Pay and read until END; the countersignature, which is not sent. Raises `UnreadableError` for ERROR."""
+        if self.input_tokens is None:
+            await self.accept(within)
+        self.pay()
+        while (frame := await self.next(within)).kind == framing.CHUNK:
+            self.pay()
+            self.give_credit()
+        if frame.kind != framing.END:
+            raise UnreadableError("END was expected")
+        return self.side.session.key.sign(signing.COUNTERSIGN, self._close_body)
 
     async def _settle(self, frame: Frame) -> Frame:
         if frame.kind == framing.END and self.close is not None:

@@ -64,7 +64,8 @@ class Initiator:
     async def frame(self, stream: int, what: str, within: float = DEADLINE) -> Frame:
         """The next frame of a registered type on ``stream``.
 
-        Raises `GoneError` where nothing more can come, `OverdueError` after ``within`` seconds.
+        Raises `GoneError` where nothing more can come, `OverdueError` after ``within`` seconds, and
+        `UnreadableError` for a frame that has not its shape: nothing can be said to it.
         """
         while True:
             while not self._frames[stream]:
@@ -73,16 +74,21 @@ class Initiator:
                     raise OverdueError(what)
                 self._take(await self.link.next(within=within, what=what))
             frame = self._frames[stream].popleft()
-            if not framing.is_unknown(frame.kind):
-                return frame
+            if framing.is_unknown(frame.kind):
+                continue
+            name = framing.NAMES[frame.kind // 2]
+            if frame.kind != framing.HELLO and shapes.broken(name.lower(), frame.value) is not None:
+                raise UnreadableError(f"{name} has not its shape")
+            return frame
 
     async def expect(self, stream: int, kind: int, within: float = DEADLINE) -> dict[int, Item]:
-        """The body of the next frame, which has to be of ``kind`` and well formed. Raises as `frame` does."""
+        """The body of the next frame, which has to be of ``kind``. Raises as `frame` does."""
         name = framing.NAMES[kind // 2]
         frame = await self.frame(stream, name, within)
-        if frame.kind != kind or not isinstance(frame.value, dict):
+        if frame.kind != kind:
             raise UnreadableError(f"{name} was expected on stream {stream}")
-        return frame.value
+        body: dict[int, Item] = frame.value
+        return body
 
     def _take(self, event: Any) -> None:
         if event.what in ("reset", "stop"):
@@ -96,7 +102,7 @@ class Initiator:
             raise UnreadableError(str(error)) from None
         self._buffers[event.stream] = whole[len(whole) - left :]
         for kind, body in frames:
-            self._frames[event.stream].append(Frame(kind=kind, body=body, value=_readable(body)))
+            self._frames[event.stream].append(Frame(kind=kind, body=body, value=readable(body)))
         if event.fin:
             self._ended.add(event.stream)
 
@@ -108,7 +114,7 @@ class Initiator:
         signed = frame.value
         if frame.kind != framing.HELLO or not shapes.is_signed(signed):
             raise UnreadableError("the first frame is no HELLO")
-        body = _readable(signed[0])
+        body = readable(signed[0])
         if shapes.broken("hello-responder", body) is not None:
             raise UnreadableError("HELLO has no shape")
         self.peer_hello = signed
@@ -142,9 +148,8 @@ class Initiator:
     async def models(self) -> list[Quote]:
         """Read MODELS: the target has accepted this side."""
         models = await self.expect(3, framing.MODELS)
-        if shapes.broken("models", models) is None:
-            bodies = [body for body, _ in models[0]]
-            self.quotes = [Quote.read(body) for body in bodies if shapes.broken("quote-body", _readable(body)) is None]
+        bodies = [body for body, _ in models[0]]
+        self.quotes = [Quote.read(body) for body in bodies if shapes.broken("quote-body", readable(body)) is None]
         return self.quotes
 
     def control(self, kind: int, body: bytes) -> None:
@@ -174,7 +179,8 @@ class Initiator:
         await self.link.until_over(within)
 
 
-def _readable(body: bytes) -> Any:
+def readable(body: bytes) -> Any:
+    """The item in ``body``; None where it is none."""
     try:
         return dcbor.decode(body)
     except dcbor.NotDeterministicError:

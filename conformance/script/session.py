@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,7 +38,16 @@ class Environment(ABC):
 class Session:
     """One run of one case."""
 
-    def __init__(self, environment: Environment, *, seed: bytes, case: str, key: Key | None, fault: Any = None) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        seed: bytes,
+        case: str,
+        key: Key | None,
+        fault: Any = None,
+        items: Sequence[int] = (),
+    ) -> None:
         self.environment = environment
         self.recorder = Recorder()
         self.entropy = Entropy(seed, case)
@@ -46,6 +55,12 @@ class Session:
         self.fault = fault
         """The `Fault` that the case commits; None for an honest one."""
         self._links: list[Link] = []
+        self._draw = lambda item: Entropy(seed, f"{case}#{item}")
+        self._items = items
+
+    def draws(self) -> Iterator[Entropy]:
+        """Randomness for each item of a generated case: an item is the same whichever others are run with it."""
+        return map(self._draw, self._items)
 
     async def dial(self, *, alpn: str = ALPN) -> Link:
         """A new connection to the target, recorded. Raises `GoneError` or `OverdueError`."""
