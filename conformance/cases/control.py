@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from conformance import dcbor, framing, signing
-from conformance.judge.expect import Completes
+from conformance.data import limit
+from conformance.judge.expect import Completes, Fails, Shows
+from conformance.judge.finding import Finding, Verdict
+from conformance.judge.record import Record
 from conformance.script import places
+from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.session import Session
+from conformance.signing import Key
+from conformance.wire.link import Link
 
 from .registry import Family
 
 FAMILY = Family("control")
 _TWIN = "accept-models-of-initiator"
+_PATIENCE = 3.0
 
 
 @FAMILY.case(_TWIN, requirements=("RCP-001~1", "RCP-002~1"), expect=Completes())
@@ -22,3 +31,165 @@ async def accept_models_of_initiator(session: Session) -> None:
     for quotes in ([quote], [quote, quote], []):
         side.control(framing.MODELS, dcbor.encode({0: quotes, session.entropy.reserved(): None}))
     await places.complete(side)
+
+
+@FAMILY.case("accept-burst", requirements=("CTL-004~1", "EXT-007~1"), expect=Completes())
+async def accept_burst(session: Session) -> None:
+    """32 frames at once behind HELLO, as many as the allowance has from the beginning: MODELS and reserved types."""
+    side = await Initiator.connected(session)
+    _burst(side, limit("CONTROL_BURST"))
+    await places.complete(side)
+
+
+def _burst(side: Initiator, count: int) -> None:
+    """So many frames, of two kinds in turn."""
+    for number in range(count):
+        if number % 2:
+            side.control(framing.MODELS, dcbor.encode({0: []}))
+        else:
+            side.control(side.session.entropy.reserved(), b"")
+
+
+@FAMILY.case(
+    "reject-flood",
+    requirements=("CTL-004~1",),
+    expect=Fails("RATE_EXCEEDED", "control"),
+    fault=Fault.CONTROL_FLOODED,
+    twin="accept-burst",
+)
+async def reject_flood(session: Session) -> None:
+    """Twice as many frames at once as the allowance has; those of reserved types count, too."""
+    side = await Initiator.connected(session)
+    _burst(side, limit("CONTROL_BURST"))
+    side.commits(session.fault)
+    _burst(side, limit("CONTROL_BURST"))
+    await side.rest(_PATIENCE)
+
+
+_MISUSES: dict[Fault, tuple[str, str, Callable[[Link], None]]] = {
+    Fault.CONTROL_ENDED: ("end-of-control", "ends its control stream", lambda link: link.write(2, b"", fin=True)),
+    Fault.CONTROL_RESET: ("reset-of-control", "resets its control stream", lambda link: link.reset(2)),
+    Fault.CONTROL_STOPPED: ("stop-of-control", "stops reading the responder's control stream", lambda link: link.stop(3)),
+}
+
+
+async def _misuse(session: Session) -> None:
+    side = await Initiator.connected(session)
+    side.commits(session.fault)
+    _MISUSES[session.fault][2](side.link)
+    await side.rest(_PATIENCE)
+
+
+for _fault, (_slug, _what, _) in _MISUSES.items():
+    FAMILY.add(
+        f"reject-{_slug}",
+        page=f"The initiator {_what}, though the connection lives: there is no connection without both.",
+        requirements=("CTL-001~1",),
+        script=_misuse,
+        expect=Fails("STREAM_MISUSE", "control"),
+        fault=_fault,
+        twin=_TWIN,
+    )
+
+
+# Streams that nobody opens
+
+_SECOND = 6
+"""The initiator's second unidirectional stream."""
+
+
+def _misuses_or_cannot(record: Record) -> Iterator[Finding]:
+    """A target whose QUIC lets nobody open the stream has nothing to refuse."""
+    link = record.fault_link
+    if link is not None and link.transport.get("initial_max_streams_uni", 0) < 2:
+        message = "the target's transport lets its peer open one unidirectional stream and no more"
+        yield Finding(verdict=Verdict.NOT_APPLICABLE, message=message)
+        return
+    yield from Fails("STREAM_MISUSE", "control").judge(record)
+
+
+@FAMILY.case(
+    "reject-second-unidirectional-stream",
+    requirements=("CTL-003~1",),
+    expect=Shows("the connection is closed with STREAM_MISUSE (control)", _misuses_or_cannot),
+    fault=Fault.STREAM_OF_NOBODY,
+    twin=_TWIN,
+)
+async def reject_second_unidirectional_stream(session: Session) -> None:
+    """The initiator opens a second unidirectional stream, which no table has.
+
+    Where the target's own transport parameters let nobody open one, there is nothing to see.
+    """
+    side = await Initiator.connected(session)
+    if side.link.announced.get("initial_max_streams_uni", 0) >= 2:
+        side.commits(session.fault)
+        side.link.write(_SECOND, framing.write_frame(framing.MODELS, dcbor.encode({0: []})))
+        await side.rest(_PATIENCE)
+
+
+# Quotes of the initiator
+
+
+async def _quote_of(session: Session, key: Key) -> None:
+    side = await Initiator.connected(session)
+    body = places.own_quote(side) | {0: key.public}
+    signed = key.signed(signing.QUOTE, body)
+    if session.fault is Fault.QUOTE_SIGNATURE_FLIPPED:
+        signed[1] = bytes((signed[1][0] ^ 1,)) + signed[1][1:]
+    await places.fail(side, session.fault, framing.MODELS, dcbor.encode({0: [signed]}))
+
+
+@FAMILY.case(
+    "reject-quote-of-another-node",
+    requirements=("RCP-002~1",),
+    expect=Fails("ENCODING", "control"),
+    fault=Fault.QUOTE_OF_ANOTHER_NODE,
+    twin=_TWIN,
+)
+async def reject_quote_of_another_node(session: Session) -> None:
+    """The initiator passes on a quote that another node made and signed: nobody announces models for anybody else."""
+    await _quote_of(session, Key(session.entropy.take(32)))
+
+
+@FAMILY.case(
+    "reject-quote-with-bad-signature",
+    requirements=("RCP-002~1",),
+    expect=Fails("ENCODING", "control"),
+    fault=Fault.QUOTE_SIGNATURE_FLIPPED,
+    twin=_TWIN,
+)
+async def reject_quote_with_bad_signature(session: Session) -> None:
+    """One bit of the signature under the initiator's quote is another."""
+    await _quote_of(session, session.key)
+
+
+# Renewal
+
+_LONGEST = 60.0
+"""Seconds for which a case waits for a quote to be renewed."""
+
+
+def _renews(record: Record) -> Iterator[Finding]:
+    """What the observer of quotes says, or nothing can be said."""
+    if not any(event.facts.get("for") == "another MODELS" for _, event in record.waits):
+        message = f"no quote of the target's expires within {_LONGEST:.0f} seconds"
+        yield Finding(verdict=Verdict.NOT_APPLICABLE, message=message)
+
+
+@FAMILY.case(
+    "renew-quotes",
+    requirements=("CTL-008~1",),
+    expect=Shows("MODELS comes again before a quote expires", _renews),
+    tier="full",
+    seconds=_LONGEST + 5,
+)
+async def renew_quotes(session: Session) -> None:
+    """Wait until the quotes expire, where that is soon: a new MODELS has to come before.
+
+    In every other case, too, the newest MODELS is looked at when a quote expires.
+    """
+    side = await Initiator.connected(session)
+    left = min((each.expires for each in side.quotes), default=2**53) - session.environment.clock()
+    if left <= _LONGEST:
+        side.link.note("wait", **{"for": "another MODELS", "at_most": left})
+        await side.rest(left + 1)

@@ -10,7 +10,8 @@ from conformance.case import Tier
 from conformance.data import limit, registry
 from conformance.dcbor import Item
 from conformance.entropy import RESERVED
-from conformance.judge.expect import Completes, Each, Expectation, Fails, Refuses, Stage
+from conformance.judge.expect import Completes, Expectation, Fails, Refuses, Stage
+from conformance.judge.series import Each
 from conformance.script import places
 from conformance.script.asking import Draft, Edits
 from conformance.script.faults import Fault
@@ -95,16 +96,17 @@ _every_reason(places.REQUEST, Refuses("MALFORMED"), _REQUEST, "ERR-006~1")
 _every_reason(places.CONTENT, Refuses("MALFORMED"), _REQUEST, "ERR-006~1", "INF-003~1")
 _every_reason(places.OPEN, Refuses("MALFORMED"), _REQUEST, "ERR-006~1")
 _every_reason(places.TICK, _fails("answer"), _REQUEST)
-for _place, _stage in (
-    (places.CREDIT, "answer"),
-    (places.CANCEL, "answer"),
-    (places.ERROR, "answer"),
-    (places.COUNTERSIGN, "closing"),
-):
+_LATER: dict[Place, Stage] = {
+    places.CREDIT: "answer",
+    places.CANCEL: "answer",
+    places.ERROR: "answer",
+    places.COUNTERSIGN: "closing",
+}
+for _place, _stage in _LATER.items():
     _refuse(
         _place,
         Fault.ITEM_KEY_ORDER,
-        Fails("ENCODING", _stage),  # type: ignore[arg-type]
+        Fails("ENCODING", _stage),
         _REQUEST,
         ("ENC-013~1",),
         _MEANINGS["key-order"][1],
@@ -118,7 +120,7 @@ _SHAPES = {
     Fault.SHAPE_OTHER_TYPE: "The value of key 0 is false.",
     Fault.SHAPE_UNKNOWN_EVEN_KEY: "It has an even key that this version does not know: whoever sent it wants it read.",
 }
-_LATER = "The frame comes behind ACCEPT, where a frame that is not what its rule says closes the connection."
+_BEHIND_ACCEPT = "The frame comes behind ACCEPT, where a frame that is not what its rule says closes the connection."
 
 
 def _every_shape(place: Place, expect: Expectation, twin: str, requirement: str, *, why: str = "") -> None:
@@ -129,14 +131,8 @@ def _every_shape(place: Place, expect: Expectation, twin: str, requirement: str,
 
 _every_shape(places.MODELS, _fails("control"), _MODELS, "FRM-008~1")
 _every_shape(places.REQUEST, Refuses("MALFORMED"), _REQUEST, "ERR-006~1")
-for _place, _stage in (
-    (places.TICK, "answer"),
-    (places.CREDIT, "answer"),
-    (places.CANCEL, "answer"),
-    (places.ERROR, "answer"),
-    (places.COUNTERSIGN, "closing"),
-):
-    _every_shape(_place, Fails("ENCODING", _stage), _REQUEST, "FRM-008~1", why=_LATER)  # type: ignore[arg-type]
+for _place, _stage in ({places.TICK: "answer"} | _LATER).items():
+    _every_shape(_place, Fails("ENCODING", _stage), _REQUEST, "FRM-008~1", why=_BEHIND_ACCEPT)
 for _fault in (Fault.SHAPE_MISSING_KEY, Fault.SHAPE_OTHER_TYPE):
     _refuse(places.QUOTE, _fault, _fails("control"), _MODELS, ("RCP-001~1",), _SHAPES[_fault])
 for _fault in (Fault.SHAPE_UNKNOWN_EVEN_KEY, Fault.SHAPE_UNKNOWN_ODD_KEY):

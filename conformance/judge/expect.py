@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from conformance import framing
@@ -56,7 +56,7 @@ class Fails(Expectation):
         if link is None:
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no connection")
         elif link.close is None:
-            yield _missing(record, f"the target did not close the connection, and had to with {self.code}")
+            yield missing(record, f"the target did not close the connection, and had to with {self.code}")
         else:
             yield from self._judge_close(record, link)
 
@@ -114,7 +114,7 @@ class Refuses(Expectation):
         """The ERROR on the stream of the fault."""
         link, stream = record.fault_link, fault_stream(record)
         if link is not None and stream is None and closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
             return
         if link is None or stream is None:
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
@@ -133,7 +133,7 @@ class Refuses(Expectation):
             message = f"the connection ended by {closed_with(link)}; only the request had to, with {self.code}"
             yield Finding(verdict=Verdict.FAIL, message=message, event=link.close[0])
         else:
-            yield _missing(record, f"no ERROR came, and it had to be {self.code}")
+            yield missing(record, f"no ERROR came, and it had to be {self.code}")
 
     def _judge_error(self, link: LinkRecord, error: Frame) -> Iterator[Finding]:
         code = error.get(0)
@@ -154,12 +154,12 @@ class Refuses(Expectation):
 
     def _judge_life(self, record: Record, link: LinkRecord, error: Frame) -> Iterator[Finding]:
         if closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
         elif self.alive and not any(
             each.event > error.event and each.stream != error.stream and each.kind == framing.ERROR
             for each in link.of("target")
         ):
-            yield _missing(record, "the target answers no other request on the connection afterwards")
+            yield missing(record, "the target answers no other request on the connection afterwards")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Completes(Expectation):
         """END and the suite's COUNTERSIGN."""
         link = record.fault_link
         if link is not None and closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
             return
         if link is None or not link.request_streams():
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
@@ -190,7 +190,7 @@ class Completes(Expectation):
             message = f"the request was refused or given up with {name}"
             yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
         elif not any(each.kind == framing.COUNTERSIGN for each in link.of("suite", stream)):
-            yield _missing(record, "the answer did not come to its END")
+            yield missing(record, "the answer did not come to its END")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +207,9 @@ class Greets(Expectation):
         if link is None:
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no connection")
         elif closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
         elif not any(each.kind == framing.MODELS for each in link.of("target", link.target_control)):
-            yield _missing(record, "no MODELS came")
+            yield missing(record, "no MODELS came")
 
 
 Predicate: TypeAlias = Callable[[Record], Iterator[Finding]]
@@ -247,28 +247,6 @@ class All(Expectation):
             yield from each.judge(record)
 
 
-@dataclass(frozen=True, slots=True)
-class Each(Expectation):
-    """The same for every fault of a generated case, each by itself; what the first one of them shows that fails."""
-
-    part: Expectation
-
-    def describe(self) -> str:
-        """For people."""
-        return f"each time: {self.part.describe()}"
-
-    def judge(self, record: Record) -> Iterator[Finding]:
-        """One fault after the other."""
-        for fault in record.faults:
-            findings = list(self.part.judge(replace(record, faults=[fault])))
-            yield from findings
-            if findings:
-                return
-        asked, sent = len(record.transcript.header.get("items", ())), len(record.faults)
-        if sent < asked:
-            yield _missing(record, f"the target let the suite try {sent} of {asked} damages")
-
-
 def fault_stream(record: Record) -> int | None:
     """The request stream on which the first fault was committed; the last one where the fault has none."""
     link = record.fault_link
@@ -289,7 +267,7 @@ def stage_of(link: LinkRecord, index: int) -> Stage:
         return "transport"
     if not any(each.by == "target" and each.kind == framing.MODELS for each in before):
         return "handshake"
-    requests = [each for each in before if each.stream not in (2, 3)]
+    requests = [each for each in before if each.stream % 4 in (0, 1)]
     if not requests:
         return "control"
     last = requests[-1].stream
@@ -304,7 +282,8 @@ def closed_by_target(link: LinkRecord) -> bool:
     return link.close is not None and (link.suite_closed is None or link.close[0] < link.suite_closed)
 
 
-def _closed(link: LinkRecord) -> Finding:
+def ended(link: LinkRecord) -> Finding:
+    """The finding that a connection is over which had to live on."""
     assert link.close is not None  # the caller asked
     message = f"the connection ended by {closed_with(link)}, and had to live on"
     return Finding(verdict=Verdict.FAIL, message=message, event=link.close[0])
@@ -323,6 +302,7 @@ def closed_with(link: LinkRecord) -> str:
     return name if error_code(name) == event.code else f"the unregistered code {event.code}"
 
 
-def _missing(record: Record, message: str) -> Finding:
+def missing(record: Record, message: str) -> Finding:
+    """The finding that something never came."""
     waited = next((event.facts.get("for") for _, event in record.waits), None)
     return Finding(verdict=Verdict.FAIL, message=message + (f"; the suite waited for {waited}" if waited else ""))

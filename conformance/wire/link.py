@@ -53,6 +53,8 @@ class Link(ABC):
         self.binding: bytes | None = None
         self.over = False
         """Whether either side has closed, or the connection is lost."""
+        self.announced: dict[str, Any] = {}
+        """What QUIC and TLS have shown of the target."""
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
 
     # For scripts
@@ -142,7 +144,9 @@ class Link(ABC):
         self.recorder.add(event)
         if what in ("close", "gone"):
             self.over = True
-        if what != "transport":
+        if what == "transport":
+            self.announced |= event.facts
+        else:
             self._inbox.put_nowait(event)
 
     def _note(self, what: What, **details: Any) -> None:

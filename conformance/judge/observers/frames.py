@@ -84,8 +84,10 @@ def keeps_control_stream(record: Record) -> Iterator[Finding]:
     for link in record.links:
         if (index := link.ends.get(("target", link.target_control))) is not None:
             yield _fail("the target ended its control stream", "CTL-002~1", index)
+        stopped = {(event.stream, "reset") for _, event in link.resets if event.by == "suite" and event.what == "stop"}
         for index, event in link.resets:
-            if event.by == "target" and event.stream in (2, 3):
+            # QUIC itself answers STOP_SENDING with RESET_STREAM (RFC 9000 section 3.5).
+            if event.by == "target" and event.stream in (2, 3) and (event.stream, event.what) not in stopped:
                 yield _fail(f"the target sent {event.what} for a control stream", "CTL-002~1", index)
 
 
