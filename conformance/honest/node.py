@@ -82,7 +82,6 @@ class Node:
         """What QUIC and TLS show of this node."""
         return {
             "alpn": alpn,
-            "version": 1,
             "initial_max_streams_bidi": 64,
             "initial_max_streams_uni": 3,
             "max_idle_timeout": 60_000,

@@ -209,13 +209,13 @@ class Asking:
         if self.input_tokens is None:
             first = await self.next(within)
             if first.kind != framing.ACCEPT:
-                return await self._settle(first)
+                return self.conclude(first)
             self.input_tokens = first.value[0]
         while True:
             self.pay()
             frame = await self.next(within)
             if frame.kind != framing.CHUNK:
-                return await self._settle(frame)
+                return self.conclude(frame)
             self.give_credit()
 
     async def agreement(self, within: float = DEADLINE) -> bytes:
@@ -230,7 +230,8 @@ class Asking:
             raise UnreadableError("END was expected")
         return self.side.session.key.sign(signing.COUNTERSIGN, self._close_body)
 
-    async def _settle(self, frame: Frame) -> Frame:
+    def conclude(self, frame: Frame) -> Frame:
+        """Agree to END, or end this side behind ERROR."""
         if frame.kind == framing.END and self.close is not None:
             self.countersign()
         elif frame.kind == framing.ERROR:

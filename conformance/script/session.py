@@ -68,6 +68,10 @@ class Session:
         self._links.append(link)
         return link
 
+    def commits(self, fault: Any) -> None:
+        """Note that the next connection breaks a rule; faults on one are noted there."""
+        self.recorder.add(Event(at=self.recorder.now(), link=-1, by="suite", what="fault", facts={"fault": fault.name}))
+
     def untestable(self, reason: str, lift: str) -> UntestableError:
         """Note that something is missing, and how to have it. To be raised."""
         facts = {"reason": reason, "lift": lift}

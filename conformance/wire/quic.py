@@ -29,6 +29,7 @@ from aioquic.quic.events import (
     StreamReset,
 )
 from aioquic.quic.logger import QuicLogger, QuicLoggerTrace
+from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import SessionTicket
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -357,6 +358,7 @@ def _configuration(*, is_client: bool, alpn: str, secrets: _Secrets, log: _Log) 
         max_stream_data=_WINDOW,
         quic_logger=log,
         secrets_log_file=cast(TextIO, secrets),
+        supported_versions=[QuicProtocolVersion.VERSION_1],
         verify_mode=ssl.CERT_NONE,
     )
 
