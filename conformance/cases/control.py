@@ -192,4 +192,4 @@ async def renew_quotes(session: Session) -> None:
     left = min((each.expires for each in side.quotes), default=2**53) - session.environment.clock()
     if left <= _LONGEST:
         side.link.note("wait", **{"for": "another MODELS", "at_most": left})
-        await side.rest(left + 1)
+        await side.rest(left + 3)
