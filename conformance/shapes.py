@@ -123,7 +123,7 @@ def broken(rule: str, value: Item) -> str | None:
     needed, optional = _RULES[rule]
     checks = needed + optional
     for key, content in value.items():
-        if key < len(checks):
+        if 0 <= key < len(checks):
             if not checks[key](content):
                 return f"key {key}"
         elif rule in _CLOSED or key % 2 == 0:

@@ -116,12 +116,12 @@ class Provider:
         try:
             request = self.rules.decode(body)
         except dcbor.NotDeterministicError:
-            raise self._malformed() from None
+            raise self.malformed() from None
         if shapes.broken("request", request) is not None:
-            raise self._malformed()
+            raise self.malformed()
         return shapes.known("request", request)
 
-    def _malformed(self) -> Exception:
+    def malformed(self) -> Exception:
         """ERR-006: what is wrong with a request ends the request, and not the connection."""
         return FailError("ENCODING") if self.rules.skips("ERR-006") else RefuseError("MALFORMED")
 
@@ -146,7 +146,7 @@ class Provider:
         try:
             opened = self.rules.decode(body)
         except dcbor.NotDeterministicError:
-            raise self._malformed() from None
+            raise self.malformed() from None
         self.rules.forbid("RCP-008", shapes.broken("open-body", opened) is not None, RefuseError("BAD_OPEN"))
         parties = opened[1] == peer and opened[2] == self.node.key.public
         self.rules.forbid("RCP-009", not parties, RefuseError("BAD_OPEN"))
