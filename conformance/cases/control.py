@@ -69,7 +69,11 @@ async def reject_flood(session: Session) -> None:
 _MISUSES: dict[Fault, tuple[str, str, Callable[[Link], None]]] = {
     Fault.CONTROL_ENDED: ("end-of-control", "ends its control stream", lambda link: link.write(2, b"", fin=True)),
     Fault.CONTROL_RESET: ("reset-of-control", "resets its control stream", lambda link: link.reset(2)),
-    Fault.CONTROL_STOPPED: ("stop-of-control", "stops reading the responder's control stream", lambda link: link.stop(3)),
+    Fault.CONTROL_STOPPED: (
+        "stop-of-control",
+        "stops reading the responder's control stream",
+        lambda link: link.stop(3),
+    ),
 }
 
 

@@ -70,7 +70,9 @@ for _kind, _body in _FIRST.items():
     _refuse_first(_name.lower(), _kind, dcbor.encode(_body), f"A request stream begins with {_name}.")
 _refuse_first("unknown-even", RESERVED[-1] + 1, b"", "A request stream begins with an even type that nobody knows.")
 _refuse_first("unknown-odd", RESERVED[7], b"what is this", "A request stream begins with a reserved type.")
-_refuse_first("unreadable-tick", framing.TICK, b"\xff\xff", "A request stream begins with TICK, and its body is no item.")
+_refuse_first(
+    "unreadable-tick", framing.TICK, b"\xff\xff", "A request stream begins with TICK, and its body is no item."
+)
 
 
 # What is over
@@ -110,6 +112,16 @@ async def end_side_with_end(session: Session) -> None:
     side = await Initiator.connected(session)
     await places.complete(side)
     await side.rest(_LINGER)
+
+
+@FAMILY.case("refuse-without-words", requirements=("ERR-002~1", "ERR-003~1"), expect=LivesOn())
+async def refuse_without_words(session: Session) -> None:
+    """A request that is refused: ERROR has a code and the numbers that the code's registry entry names, no more.
+
+    The same is watched in every other case.
+    """
+    side = await Initiator.connected(session)
+    await side.probe()
 
 
 _LATE = (
@@ -183,7 +195,7 @@ async def ignore_what_follows_a_failure(session: Session) -> None:
 
 @FAMILY.case(
     "close-without-words",
-    requirements=("ERR-001~1", "ERR-002~1"),
+    requirements=("ERR-001~1", "CTL-001~1"),
     expect=Fails("STREAM_MISUSE", "control"),
     fault=Fault.CONTROL_ENDED,
     twin="control/accept-models-of-initiator",

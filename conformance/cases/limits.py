@@ -165,5 +165,3 @@ async def reject_unfinished_requests(session: Session) -> None:
     side.commits(session.fault)
     _unfinished(side, 1)
     await side.rest(10)
-
-

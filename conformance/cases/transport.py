@@ -121,9 +121,7 @@ async def announce_idle_timeout(session: Session) -> None:
 @FAMILY.case(
     "use-p256-certificate",
     requirements=("TRN-013~1",),
-    expect=_announces(
-        "the key of the certificate", "certificate", lambda value: value == "EC secp256r1", Verdict.WARN
-    ),
+    expect=_announces("the key of the certificate", "certificate", lambda value: value == "EC secp256r1", Verdict.WARN),
 )
 async def use_p256_certificate(session: Session) -> None:
     """The certificate has an ECDSA P-256 key, which every QUIC library can verify."""

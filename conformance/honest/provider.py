@@ -53,7 +53,7 @@ class Provider:
         self.close: dict[int, Item] | None = None
         self.receipt: bytes | None = None
         self._ignored = 0
-        self._ended_side = False
+        self.ended_side = False
         self._pumping = False
         self.timers.start("request", limit("REQUEST_TIMEOUT"), self._request_overdue)
 
@@ -355,7 +355,7 @@ class Provider:
         self.receipt = signed[0]
         self.state = ENDED
         self.send(framing.END, {0: salt, 1: signed}, fin=True)
-        self._ended_side = True
+        self.ended_side = True
         self.timers.stop_all()
         self.timers.start("closing", limit("CLOSING_TIMEOUT"), self.finish)
 
@@ -403,7 +403,7 @@ class Provider:
         if error.limit is not None:
             body |= {2: error.limit, 3: error.actual}
         self.send(framing.ERROR, body, fin=True)
-        self._ended_side = True
+        self.ended_side = True
         self.finish()
 
     def deadline(self) -> None:
@@ -425,7 +425,7 @@ class Provider:
             self.node.settled(self.opened[7], self.k * self._terms().tick_value)
         self.state = DONE
         self.timers.stop_all()
-        if not self._ended_side and not self.connection.over:
+        if not self.ended_side and not self.connection.over:
             self.connection.port.write(self.stream, b"", fin=True)
         self.connection.forget(self.stream)
 

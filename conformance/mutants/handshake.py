@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance import dcbor, signing
+from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
 from conformance.entropy import RESERVED
 from conformance.honest import hello
@@ -44,6 +44,13 @@ def _fails_on_unknown_capabilities(self: Connection, kind: int, body: bytes) -> 
     if any(each != CHAT and each not in RESERVED for each in offered):
         raise FailError("HANDSHAKE_FAILED")
     Connection.first_control_frame(self, kind, body)
+
+
+def _answers_strangers(self: Connection, kind: int, body: bytes) -> None:
+    if kind == framing.MODELS:
+        self.port.write(self.own_control, framing.write_frame(framing.MODELS, dcbor.encode({0: []})))
+    else:
+        Connection.first_control_frame(self, kind, body)
 
 
 def _says_nothing(*_: Any) -> None:
@@ -154,6 +161,30 @@ MUTANTS = (
         breaks=("KEY-001~1",),
         kills=("handshake/accept-pinned",),
         connection=connection_with(say_hello=_stranger_signs),
+    ),
+    Mutant(
+        slug="takes-requests-of-strangers",
+        page="Keeps a connection on which a request begins before anybody has shown who it is.",
+        breaks=("HSK-013~1",),
+        kills=("handshake/reject-request-before-hello",),
+        node=skipping("HSK-013"),
+        row=1,
+    ),
+    Mutant(
+        slug="answers-strangers",
+        page="Answers the MODELS of an initiator that has not shown who it is with its own.",
+        breaks=("HSK-019~1",),
+        kills=("handshake/reject-models-before-hello",),
+        connection=connection_with(first_control_frame=_answers_strangers),
+        row=1,
+    ),
+    Mutant(
+        slug="serves-the-unpinned",
+        page="Answers a request on a connection whose initiator did not know whom it dialed.",
+        breaks=("HSK-015~1",),
+        kills=("handshake/refuse-unpinned-request",),
+        node=skipping("HSK-015"),
+        row=2,
     ),
     Mutant(
         slug="says-nothing-after-hello",

@@ -63,8 +63,9 @@ ITEMS: Mapping[Fault, Damage] = {
 }
 """One for each registered reason (`REASONS`), and nothing else is wrong with the item."""
 
-REASONS: Mapping[Fault, str] = {Fault[f"ITEM_{each['name'].replace('-', '_').upper()}"]: each["name"]
-                                for each in registry("encoding-reasons")}
+REASONS: Mapping[Fault, str] = {
+    Fault[f"ITEM_{each['name'].replace('-', '_').upper()}"]: each["name"] for each in registry("encoding-reasons")
+}
 """The registered reason of each."""
 
 SHAPES: Mapping[Fault, Damage] = {

@@ -221,15 +221,9 @@ HELLO_FRAME = Place(
 HELLO_BODY = Place(name="hello-body", what="The signed body of HELLO", reach=_heard, send=_hello_body)
 MODELS = Place(name="models", what="The body of MODELS of the initiator", reach=_reach_models, send=_models)
 QUOTE = Place(name="quote", what="The signed body of a quote of the initiator", reach=_reach_models, send=_quote)
-REQUEST = Place(
-    name="request", what="The body of REQUEST", reach=_reach_models, send=_send_request, lives_on=True
-)
-CONTENT = Place(
-    name="content", what="The content of REQUEST", reach=_reach_models, send=_send_content, lives_on=True
-)
-OPEN = Place(
-    name="open", what="The signed body of the open", reach=_reach_models, send=_send_open, lives_on=True
-)
+REQUEST = Place(name="request", what="The body of REQUEST", reach=_reach_models, send=_send_request, lives_on=True)
+CONTENT = Place(name="content", what="The content of REQUEST", reach=_reach_models, send=_send_content, lives_on=True)
+OPEN = Place(name="open", what="The signed body of the open", reach=_reach_models, send=_send_open, lives_on=True)
 TICK = Place(name="tick", what="The body of TICK", reach=_reach_models, send=_later(framing.TICK))
 CREDIT = Place(name="credit", what="The body of CREDIT", reach=_reach_models, send=_later(framing.CREDIT))
 CANCEL = Place(name="cancel", what="The body of CANCEL", reach=_reach_models, send=_later(framing.CANCEL))

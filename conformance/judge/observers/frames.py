@@ -15,8 +15,12 @@ from conformance.judge.record import Frame, LinkRecord, Record
 from .observer import Observer
 from .observer import broken as _fail
 
-
-_WRITTEN = {"not-shortest": "ENC-001~1", "key-order": "ENC-002~1", "too-deep": "ENC-004~1", "too-many-items": "ENC-004~1"}
+_WRITTEN = {
+    "not-shortest": "ENC-001~1",
+    "key-order": "ENC-002~1",
+    "too-deep": "ENC-004~1",
+    "too-many-items": "ENC-004~1",
+}
 """The writer's requirement that bytes break which are no item; ENC-003 for all other reasons."""
 _SIGNED = {framing.MODELS: "a quote", framing.END: "the close", framing.REQUEST: "the open", framing.HELLO: "HELLO"}
 """Frames with signed objects."""

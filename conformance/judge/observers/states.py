@@ -94,7 +94,9 @@ def _follow(link: LinkRecord, stream: int, theirs: Sequence[Frame]) -> Iterator[
             (table[state].sends[frame.kind], taken) for state, taken in reached if frame.kind in table[state].sends
         }
         if not possible:
-            states = " or ".join(dict.fromkeys(state for state, _ in sorted(reached, key=lambda each: each[1]))) or "none"
+            states = (
+                " or ".join(dict.fromkeys(state for state, _ in sorted(reached, key=lambda each: each[1]))) or "none"
+            )
             message = f"the target sends {frame.name} on stream {stream} in the state {states}"
             yield broken(message, "STM-002~1", frame.event, frame.start)
             return
