@@ -64,7 +64,9 @@ def _fill(draft: Draft) -> None:
     draft.request[RESERVED[0]] = [None] * (limit("MAX_ITEMS") - len(draft.request) - 3)
 
 
-def _refuse(place: Place, fault: Fault, expect: Expectation, twin: str, requirements: Sequence[str], why: str) -> None:
+def _refuse(
+    place: Place, fault: Fault, expect: Expectation, twin: str, *, requirements: Sequence[str], why: str
+) -> None:
     slug = fault.name.lower().removeprefix("item_").removeprefix("shape_").replace("_", "-")
     FAMILY.add(
         f"reject-{slug}-in-{place.name}",
@@ -81,7 +83,7 @@ def _every_reason(place: Place, expect: Expectation, twin: str, *requirements: s
     """One case for each registered reason."""
     for fault, reason in REASONS.items():
         requirement, meaning = _MEANINGS[reason]
-        _refuse(place, fault, expect, twin, (f"{requirement}~1", *requirements), meaning)
+        _refuse(place, fault, expect, twin, requirements=(f"{requirement}~1", *requirements), why=meaning)
 
 
 def _fails(stage: Stage) -> Expectation:
@@ -96,6 +98,7 @@ _every_reason(places.REQUEST, Refuses("MALFORMED"), _REQUEST, "ERR-006~1")
 _every_reason(places.CONTENT, Refuses("MALFORMED"), _REQUEST, "ERR-006~1", "INF-003~1")
 _every_reason(places.OPEN, Refuses("MALFORMED"), _REQUEST, "ERR-006~1")
 _every_reason(places.TICK, _fails("answer"), _REQUEST)
+_ANSWER: Stage = "answer"
 _LATER: dict[Place, Stage] = {
     places.CREDIT: "answer",
     places.CANCEL: "answer",
@@ -108,8 +111,8 @@ for _place, _stage in _LATER.items():
         Fault.ITEM_KEY_ORDER,
         Fails("ENCODING", _stage),
         _REQUEST,
-        ("ENC-013~1",),
-        _MEANINGS["key-order"][1],
+        requirements=("ENC-013~1",),
+        why=_MEANINGS["key-order"][1],
     )
 
 # Shapes
@@ -126,23 +129,24 @@ _BEHIND_ACCEPT = "The frame comes behind ACCEPT, where a frame that is not what 
 def _every_shape(place: Place, expect: Expectation, twin: str, requirement: str, *, why: str = "") -> None:
     for fault, what in _SHAPES.items():
         known = "EXT-001~1" if fault is Fault.SHAPE_UNKNOWN_EVEN_KEY else requirement
-        _refuse(place, fault, expect, twin, tuple(dict.fromkeys((known, requirement))), f"{what} {why}".strip())
+        cited = tuple(dict.fromkeys((known, requirement)))
+        _refuse(place, fault, expect, twin, requirements=cited, why=f"{what} {why}".strip())
 
 
 _every_shape(places.MODELS, _fails("control"), _MODELS, "FRM-008~1")
 _every_shape(places.REQUEST, Refuses("MALFORMED"), _REQUEST, "ERR-006~1")
-for _place, _stage in ({places.TICK: "answer"} | _LATER).items():
+for _place, _stage in ((places.TICK, _ANSWER), *_LATER.items()):
     _every_shape(_place, Fails("ENCODING", _stage), _REQUEST, "FRM-008~1", why=_BEHIND_ACCEPT)
 for _fault in (Fault.SHAPE_MISSING_KEY, Fault.SHAPE_OTHER_TYPE):
-    _refuse(places.QUOTE, _fault, _fails("control"), _MODELS, ("RCP-001~1",), _SHAPES[_fault])
+    _refuse(places.QUOTE, _fault, _fails("control"), _MODELS, requirements=("RCP-001~1",), why=_SHAPES[_fault])
 for _fault in (Fault.SHAPE_UNKNOWN_EVEN_KEY, Fault.SHAPE_UNKNOWN_ODD_KEY):
     _refuse(
         places.QUOTE,
         _fault,
         _fails("control"),
         _MODELS,
-        ("RCP-001~1", "EXT-003~1"),
-        "It has a key that its rule does not list: in a signed map that is fatal, odd or even.",
+        requirements=("RCP-001~1", "EXT-003~1"),
+        why="It has a key that its rule does not list: in a signed map that is fatal, odd or even.",
     )
 
 # Generated

@@ -1,4 +1,4 @@
-"""What a node does with values that it does not know, and which it sends itself: SPEC.md, "Versioning and extension"."""
+"""Values that nobody knows, received and sent: SPEC.md, "Versioning and extension"."""
 
 from __future__ import annotations
 
@@ -227,8 +227,8 @@ for _slug, _requirement, _what, _predicate in (
 ):
     FAMILY.add(
         _slug,
-        page=f"Over {_CONNECTIONS} connections and {_REQUESTS} requests the target sends {_what} at least once. Readers "
-        "that never see an unknown value forget how to ignore one.",
+        page=f"Over {_CONNECTIONS} connections and {_REQUESTS} requests the target sends {_what} at least once. "
+        "Readers that never see an unknown value forget how to ignore one.",
         requirements=(_requirement,),
         script=_many,
         expect=Shows(f"{_what} comes now and then", _predicate),

@@ -261,6 +261,7 @@ class Connection:
         self.rules.forbid("FLW-008", skipped > limit("MAX_SKIPPED"), FailError("STREAM_MISUSE"))
 
     def discard(self, size: int) -> None:
+        """Count bytes of a stream whose exchange is over."""
         self._discarded += size
         self.rules.forbid("FLW-007", self._discarded > limit("MAX_DISCARDED"), FailError("RATE_EXCEEDED"))
 
@@ -282,6 +283,7 @@ class Connection:
         self._control_budget -= 1
 
     def keep_alive(self) -> None:
+        """PING, now and whenever the keep-alive time has passed (TRN-007)."""
         if not self.over:
             self.port.ping()
             self.timers.start("keep-alive", _KEEP_ALIVE, self.keep_alive)

@@ -14,7 +14,7 @@ from .record import Record
 
 @dataclass(frozen=True, slots=True)
 class Each(Expectation):
-    """The same for every fault of a generated case, each by itself; what the first one shows that is not as it has to be."""
+    """The same for every fault of a generated case, each by itself. The first one that shows something else is told."""
 
     part: Expectation
 

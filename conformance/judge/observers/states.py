@@ -117,9 +117,10 @@ def _reached(table: Table, possible: set[tuple[str, int]], sent: Sequence[int]) 
         return set()
     reached = set(possible)
     for state, taken in possible:
+        following = state
         for number in range(taken, len(sent)):
-            state = table[state].receives.get(sent[number], state)
-            reached.add((state, number + 1))
+            following = table[following].receives.get(sent[number], following)
+            reached.add((following, number + 1))
     return reached
 
 
