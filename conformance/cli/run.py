@@ -17,6 +17,7 @@ from conformance.judge.judge import Judgement
 from conformance.running.live import LiveEnvironment
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
+from conformance.running.shrink import reproducer
 from conformance.signing import Key
 
 from .exits import status, usage
@@ -32,6 +33,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--filter", action="append", default=[], metavar="GLOB", help="only cases whose id matches")
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
+    parser.add_argument(
+        "--only", type=int, action="append", default=[], metavar="N", help="of generated cases, only this item"
+    )
     parser.set_defaults(call=_call)
 
 
@@ -48,20 +52,26 @@ def _call(options: argparse.Namespace) -> int:
         selected = Selection(tier=options.tier, patterns=tuple(options.filter)).cases()
     except (OSError, SelectionError, ValueError) as error:
         return usage(str(error))
+    if unknown := [each for each in options.only if not any(0 <= each < case.items for case in selected)]:
+        return usage(f"--only {unknown[0]}: no selected case draws such an item")
     environment = LiveEnvironment(host.strip("[]"), int(port), target)
     progress = _Progress(len(selected))
     result = asyncio.run(
-        run_cases(selected, environment, seed=seed, key=key, began=progress.began, ended=progress.ended)
+        run_cases(
+            selected, environment, seed=seed, key=key, only=options.only, began=progress.began, ended=progress.ended
+        )
     )
     progress.clear()
-    _print(result, seed, progress)
+    _print(result, options.target, seed, progress)
     return status(result)
 
 
-def _print(result: Run, seed: bytes, progress: _Progress) -> None:
+def _print(result: Run, target: str, seed: bytes, progress: _Progress) -> None:
     for judgement in result.judgements.values():
         if judgement.verdict is not Verdict.PASS:
             print("\n".join(judgement_lines(judgement)))
+        if again := reproducer(judgement):
+            print(f"    again: python3 -m conformance run --target {target} {again}")
     counts = {verdict: result.count(verdict) for verdict in Verdict}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
     print(f"{result.outcome} in {progress.seconds():.1f} s (seed {seed.hex()})")

@@ -17,6 +17,7 @@ from conformance.signing import Key
 
 from .execute import execute
 from .results import beside_twins
+from .shrink import shrunk
 
 _AT_ONCE = 6
 """Waiting cases that run beside each other: each may hold a place in the target's queue."""
@@ -85,17 +86,27 @@ async def run(
     *,
     seed: bytes,
     key: Key | None = None,
+    only: Sequence[int] = (),
     began: Callable[[Case], None] = lambda _: None,
     ended: Callable[[Judgement], None] = lambda _: None,
 ) -> Run:
-    """Run cases: those that wait on purpose beside each other, the others one by one meanwhile."""
+    """Run cases: those that wait on purpose beside each other, the others one by one meanwhile.
+
+    Of generated cases only the items of ``only`` are run, or all of them; one that fails is run again with fewer.
+    """
     judgements: dict[str, Judgement] = {}
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(case: Case) -> None:
+        async def again(items: Sequence[int] | None) -> Judgement:
+            return judge(case, await execute(case, environment, seed=seed, key=key, items=items))
+
         began(case)
-        judgements[case.id] = judge(case, await execute(case, environment, seed=seed, key=key))
-        ended(judgements[case.id])
+        judgement = await again(only or None)
+        if judgement.verdict is Verdict.FAIL:
+            judgement = await shrunk(judgement, again)
+        judgements[case.id] = judgement
+        ended(judgement)
 
     async def waiting(case: Case) -> None:
         async with places:

@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from conformance import dcbor, framing
 from conformance.data import registry
-from conformance.dcbor import NotDeterministicError
 from conformance.entropy import RESERVED, Entropy
 
 from .faults import Fault
@@ -90,19 +89,10 @@ def drawn(entropy: Entropy) -> Damage:
             broken = encoded
             for _ in range(1 + entropy.below(3)):
                 broken = _stroke(entropy, broken)
-            if len(broken) <= room and not is_item(broken):
+            if len(broken) <= room and not dcbor.is_item(broken):
                 return broken
 
     return damage
-
-
-def is_item(data: bytes) -> bool:
-    """Whether ``data`` is one deterministic item."""
-    try:
-        dcbor.scan(data)
-    except NotDeterministicError:
-        return False
-    return True
 
 
 def _stroke(entropy: Entropy, data: bytes) -> bytes:

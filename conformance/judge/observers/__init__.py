@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import answers, bills, frames, questions, states
+from . import answers, bills, frames, objects, questions, states
 from .observer import Observer
 
 OBSERVERS: Sequence[Observer] = (
     *frames.OBSERVERS,
     *states.OBSERVERS,
+    *objects.OBSERVERS,
     *answers.OBSERVERS,
     *bills.OBSERVERS,
     *questions.OBSERVERS,

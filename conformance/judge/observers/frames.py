@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
 
 from conformance import dcbor, framing, shapes, signing
-from conformance.data import error_name, is_registered, limit, registry
-from conformance.entropy import RESERVED
+from conformance.data import is_registered, limit
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, LinkRecord, Record
 
+from .objects import WRITTEN
 from .observer import Observer
 from .observer import broken as _fail
-
-_WRITTEN = {
-    "not-shortest": "ENC-001~1",
-    "key-order": "ENC-002~1",
-    "too-deep": "ENC-004~1",
-    "too-many-items": "ENC-004~1",
-}
-"""The writer's requirement that bytes break which are no item; ENC-003 for all other reasons."""
-_SIGNED = {framing.MODELS: "a quote", framing.END: "the close", framing.REQUEST: "the open", framing.HELLO: "HELLO"}
-"""Frames with signed objects."""
 
 
 def well_formed(record: Record) -> Iterator[Finding]:
@@ -38,51 +26,11 @@ def well_formed(record: Record) -> Iterator[Finding]:
                 continue
             rule = framing.NAMES[frame.kind // 2].lower()
             if frame.reason:
-                yield _no_item(frame, f"the body of {frame.name}", frame.reason)
+                cited = WRITTEN.get(frame.reason, "ENC-003~1")
+                yield _fail(f"the body of {frame.name} is no item: {frame.reason}", cited, frame.event, frame.start)
             elif rule != "hello" and (broken := shapes.broken(rule, frame.value)) is not None:
                 cited = "VER-007~1" if "unknown key" in broken else "FRM-001~1"
                 yield _fail(f"{frame.name} has not its shape: {broken}", cited, frame.event, frame.start)
-            for body in _signed_bodies(frame):
-                if (reason := _reason(body)) is not None:
-                    yield _no_item(frame, f"the signed body of {_SIGNED[frame.kind]}", reason)
-
-
-def _no_item(frame: Frame, what: str, reason: str) -> Finding:
-    return _fail(f"{what} is no item: {reason}", _WRITTEN.get(reason, "ENC-003~1"), frame.event, frame.start)
-
-
-def _signed_bodies(frame: Frame) -> Iterator[bytes]:
-    """The bodies of the signed objects in a frame, as far as it has its shape."""
-    held: dict[int, Any] = {
-        framing.MODELS: frame.get(0),
-        framing.END: [frame.get(1)],
-        framing.REQUEST: [frame.get(2)],
-        framing.HELLO: [frame.value],
-    }
-    objects = held.get(frame.kind)
-    for signed in objects if isinstance(objects, list) else ():
-        if shapes.is_signed(signed):
-            yield signed[0]
-
-
-def _reason(body: bytes) -> str | None:
-    """Why a body is no item; None for one."""
-    try:
-        dcbor.decode(body)
-    except dcbor.NotDeterministicError as error:
-        return error.reason
-    return None
-
-
-def keeps_signed_maps_closed(record: Record) -> Iterator[Finding]:
-    """No reserved key is in a signed map."""
-    for link in record.links:
-        for frame in link.of("target"):
-            for body in _signed_bodies(frame):
-                value = dcbor.decode(body) if _reason(body) is None else None
-                if isinstance(value, dict) and any(key in RESERVED for key in value):
-                    message = f"a reserved key is in a signed map, {_SIGNED[frame.kind]}"
-                    yield _fail(message, "EXT-011~1", frame.event, frame.start)
 
 
 def greets_properly(record: Record) -> Iterator[Finding]:
@@ -104,8 +52,8 @@ def _hello(link: LinkRecord, frame: Frame, role: str) -> Iterator[Finding]:
         yield _fail("HELLO is no signed object", "HSK-018~1", frame.event, frame.start)
         return
     body, signature = frame.value
-    if _reason(body) is not None:
-        return  # `well_formed` says so
+    if not dcbor.is_item(body):
+        return  # another observer says so, of every signed body
     hello = dcbor.decode(body)
     if (broken := shapes.broken(f"hello-{role}", hello)) is not None:
         yield _fail(f"HELLO has not its shape: {broken}", "HSK-018~1", frame.event, frame.start)
@@ -172,65 +120,6 @@ def _opened_by_target(link: LinkRecord, stream: int) -> bool:
     return stream == link.target_control or stream % 4 == (1 if link.initiates else 0)
 
 
-def says_no_more_than_it_may(record: Record) -> Iterator[Finding]:
-    """ERROR has the numbers that its code names, and no other word."""
-    for link in record.links:
-        for frame in link.of("target"):
-            if frame.kind == framing.ERROR and shapes.broken("error", frame.value) is None:
-                named = _numbers().get(frame.value[0], frozenset())
-                more = [key for key in frame.value if key not in named and key != 0 and key not in RESERVED]
-                if more:
-                    message = f"ERROR {error_name(frame.value[0])} has the key {more[0]}, which its code does not name"
-                    yield _fail(message, "ERR-002~1", frame.event, frame.start)
-
-
-@cache
-def _numbers() -> dict[int, frozenset[int]]:
-    """The keys of ERROR that each registered code names."""
-    words = {"retry_after_ms": {1}, "limit and actual": {2, 3}}
-    return {
-        entry["value"]: frozenset[int]().union(*(keys for word, keys in words.items() if word in entry["meaning"]))
-        for entry in registry("errors")
-    }
-
-
-def gives_no_ticket(record: Record) -> Iterator[Finding]:
-    """The target sends no NewSessionTicket."""
-    for index, event in record.events():
-        if event.facts.get("ticket"):
-            yield _fail("the target sends a NewSessionTicket", "TRN-012~1", index)
-
-
-_TOLERANCE = 2.0
-"""Seconds by which clocks may differ before a quote counts as expired."""
-
-
-def renews_quotes(record: Record) -> Iterator[Finding]:
-    """A new MODELS comes before a quote of the newest one expires."""
-    began = record.transcript.header.get("began", 0)
-    for link in record.links:
-        newest: Frame | None = None
-        for frame in [*(each for each in link.of("target") if each.kind == framing.MODELS), None]:
-            until = _lived_until(record, link) if frame is None else frame.at
-            if newest is not None and (expires := _expiry(newest)) is not None and began + until > expires + _TOLERANCE:
-                yield _fail("a quote expired, and no MODELS had replaced it", "CTL-008~1", newest.event, newest.start)
-                break
-            newest = frame
-
-
-def _expiry(models: Frame) -> int | None:
-    """The earliest expiry of the quotes in a MODELS."""
-    values = [dcbor.decode(body) for body in _signed_bodies(models) if _reason(body) is None]
-    return min((each[10] for each in values if shapes.broken("quote-body", each) is None), default=None)
-
-
-def _lived_until(record: Record, link: LinkRecord) -> float:
-    """When the connection ended, by either side; the case's end where it did not."""
-    events = record.transcript.events
-    ends = [index for index in (link.suite_closed, link.close[0] if link.close else None) if index is not None]
-    return events[min(ends)].at if ends else events[-1].at
-
-
 OBSERVERS: Sequence[Observer] = (
     well_formed,
     greets_properly,
@@ -238,8 +127,4 @@ OBSERVERS: Sequence[Observer] = (
     keeps_control_stream,
     paces_control_stream,
     sends_known_frames,
-    keeps_signed_maps_closed,
-    says_no_more_than_it_may,
-    gives_no_ticket,
-    renews_quotes,
 )
