@@ -57,7 +57,10 @@ class Rules:
         except dcbor.NotDeterministicError as error:
             if not self.skips(_requirements()[error.reason]):
                 raise
-        return cbor2.loads(data + _MISSING, str_errors="replace")
+            try:
+                return cbor2.loads(data + _MISSING, str_errors="replace")
+            except (cbor2.CBORDecodeError, TypeError):
+                raise error from None
 
 
 @cache

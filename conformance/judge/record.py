@@ -11,6 +11,9 @@ from conformance import dcbor, framing
 from conformance.dcbor import Item
 from conformance.wire.transcript import By, Event, Transcript
 
+MAX_FRAMES = 200_000
+"""Frames of one connection that are read: more than any exchange needs, and a bound of time and memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
@@ -61,6 +64,8 @@ class LinkRecord:
     """The target's CONNECTION_CLOSE, or the loss of the connection."""
     suite_closed: int | None = None
     transport: dict[str, Any] = field(default_factory=dict)
+    flooded: int | None = None
+    """The event from which on no frames are read, because there are too many."""
     broken: tuple[int, str, int, int] | None = None
     """The target's first bytes that are no frame: event, code, stream, offset."""
 
@@ -118,6 +123,8 @@ class _Bytes:
     def __init__(self) -> None:
         self.left = b""
         self.frames = 0
+        self.over = False
+        """Whether nothing more can be read: what comes behind bytes that are no frame is none either."""
 
 
 def read(transcript: Transcript) -> Record:
@@ -156,11 +163,16 @@ def _note(link: LinkRecord, index: int, event: Event, pending: dict[tuple[int, B
 
 
 def _frames(link: LinkRecord, index: int, event: Event, bytes_: _Bytes) -> None:
+    if bytes_.over:
+        return
     before = len(bytes_.left)
     data = bytes_.left + event.data
     position = 0
     try:
         for kind, body, size in framing.walk(data):
+            if len(link.frames) == MAX_FRAMES:
+                link.flooded = link.flooded or index
+                raise framing.FrameError("RATE_EXCEEDED")
             value, reason = _item(body) if not framing.is_unknown(kind) else (None, "")
             link.frames.append(
                 Frame(
@@ -180,7 +192,8 @@ def _frames(link: LinkRecord, index: int, event: Event, bytes_: _Bytes) -> None:
             bytes_.frames += 1
             position += size
     except framing.FrameError as error:
-        if event.by == "target" and link.broken is None:
+        bytes_.over = True
+        if event.by == "target" and link.broken is None and link.flooded is None:
             link.broken = (index, error.code, event.stream, max(position - before, 0))
         position = len(data)
     bytes_.left = data[position:]

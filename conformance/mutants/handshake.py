@@ -33,6 +33,11 @@ def _extra_key(self: Connection) -> None:
     self.say_hello({**hello.responder_hello(self.node, self.binding), 65: b"join secret"})
 
 
+def _newer_layout(self: Connection) -> None:
+    old = hello.responder_hello(self.node, self.binding)
+    self.say_hello({0: [old[0], old[1]], 1: old[2], 2: [1, 2], 3: old[5]})
+
+
 def _stranger_signs(self: Connection, body: dict[int, Item]) -> None:
     self.node.key, mine = signing.Key(bytes(32)), self.node.key
     Connection.say_hello(self, body)
@@ -147,6 +152,13 @@ MUTANTS = (
         kills=("handshake/accept-pinned",),
         connection=connection_with(greet=_extra_key),
         row=5,
+    ),
+    Mutant(
+        slug="greets-in-a-newer-layout",
+        page="Offers version 2 as well, in a HELLO that only version 2 knows.",
+        breaks=("VER-006~1",),
+        kills=("handshake/accept-pinned",),
+        connection=connection_with(greet=_newer_layout),
     ),
     Mutant(
         slug="lists-capabilities-anyhow",

@@ -15,6 +15,8 @@ from .faults import Fault
 from .session import Session
 
 CHAT = 1
+_MAX_UNREAD = 100_000
+"""Frames of one stream that are kept until the script asks for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ class Initiator:
         except framing.FrameError as error:
             raise UnreadableError(str(error)) from None
         self._buffers[event.stream] = whole[len(whole) - left :]
+        if len(self._frames[event.stream]) + len(frames) > _MAX_UNREAD:
+            raise UnreadableError(f"more than {_MAX_UNREAD} frames that nobody waits for")
         for kind, body in frames:
             self._frames[event.stream].append(Frame(kind=kind, body=body, value=readable(body)))
         if event.fin:

@@ -30,6 +30,13 @@ class Environment(ABC):
     def clock(self) -> float:
         """Seconds since 1970."""
 
+    def sequence(self) -> int:
+        """A number above all before: numbers only have to grow, and time does."""
+        self._last = max(self._last + 2, int(self.clock() * 1000) * 1000)
+        return self._last
+
+    _last = 0
+
     @abstractmethod
     async def dial(self, recorder: Recorder, *, alpn: str) -> Link:
         """A connection to the target, with its channel binding. Raises `GoneError` or `OverdueError`."""
@@ -79,11 +86,8 @@ class Session:
         return UntestableError(reason)
 
     def sequence(self) -> int:
-        """A sequence number that this key has not used: numbers only have to grow, and time does."""
-        self._last = max(self._last + 2, int(self.environment.clock() * 1000) * 1000)
-        return self._last
-
-    _last = 0
+        """A sequence number that no case of this run, and of no run before, has used with its key."""
+        return self.environment.sequence()
 
     @asynccontextmanager
     async def closing(self) -> AsyncIterator[None]:

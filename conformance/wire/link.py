@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
 from .transcript import Event, What
 
 DEADLINE = 15.0
 """Seconds that the suite waits for anything that has no time of its own in SPEC.md."""
+
+
+MAX_BYTES = 32 * 1024 * 1024
+"""Bytes of the target's that are kept of one case: twice the longest answer."""
+MAX_EVENTS = 250_000
+"""Events that are kept of one case: about a hundred megabytes, whatever they hold."""
 
 
 class GoneError(Exception):
@@ -27,14 +34,25 @@ class Recorder:
         self.events: list[Event] = []
         self._began = asyncio.get_running_loop().time()
         self._links = 0
+        self._bytes = 0
+        self.full = False
+        """Whether the target sent more than is kept."""
 
     def now(self) -> float:
         """Seconds since the case began."""
         return asyncio.get_running_loop().time() - self._began
 
     def add(self, event: Event) -> None:
-        """Note what happened."""
-        self.events.append(event)
+        """Note what happened. Of a flood no more than the beginning is kept, and that it was one."""
+        if event.by == "suite":
+            self.events.append(event)
+        elif not self.full:
+            self.events.append(event)
+            self._bytes += len(event.data)
+            if self._bytes > MAX_BYTES or len(self.events) > MAX_EVENTS:
+                self.full = True
+                facts = {"bytes": self._bytes, "events": len(self.events)}
+                self.events.append(Event(at=event.at, link=event.link, by="suite", what="flood", facts=facts))
 
     def number(self) -> int:
         """The number of the next connection."""
@@ -144,6 +162,10 @@ class Link(ABC):
         self.recorder.add(event)
         if what in ("close", "gone"):
             self.over = True
+        elif self.recorder.full and not self.over:
+            self.close()
+            self._inbox.put_nowait(replace(event, what="gone"))
+            return
         if what == "transport":
             self.announced |= event.facts
         else:
