@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).resolve().parent
+DEFAULT_SET = "responder"
 _PLACES = (_HERE / "spec", _HERE.parent / "spec")
 
 
@@ -63,6 +64,39 @@ def requirements() -> Mapping[str, Requirement]:
         if len(each) == 5
     ]
     return {each.id: each for each in found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementSet:
+    """A frozen selection of requirements: what one verdict is about (spec/sets)."""
+
+    name: str
+    title: str
+    roles: frozenset[str]
+    """Parts that the target plays in the cases of the set: responder, initiator."""
+    adapter: bool
+    """Whether it takes an adapter."""
+    requirements: tuple[str, ...]
+
+
+@cache
+def sets() -> Mapping[str, RequirementSet]:
+    """Every set by its name; the default comes first. Raises `DataError`."""
+    found = [_set(path) for path in sorted((specification() / "sets").glob("*.toml"))]
+    if DEFAULT_SET not in {each.name for each in found}:
+        raise DataError(f"no set {DEFAULT_SET} in {specification() / 'sets'}")
+    return {each.name: each for each in sorted(found, key=lambda each: each.name != DEFAULT_SET)}
+
+
+def _set(path: Path) -> RequirementSet:
+    value = tomllib.loads(path.read_text(encoding="utf-8"))
+    return RequirementSet(
+        name=path.stem,
+        title=value["title"],
+        roles=frozenset(value["roles"]),
+        adapter=value["adapter"],
+        requirements=tuple(value["requirements"]),
+    )
 
 
 @cache
