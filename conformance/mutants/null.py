@@ -37,6 +37,10 @@ class RejectAll(Connection):
 class AcceptAll(Connection):
     """Greets whoever comes, and answers everything that opens a stream; it never refuses."""
 
+    def opened(self) -> None:
+        """HELLO, and no thought of time."""
+        self.greet()
+
     def control_data(self, data: bytes, fin: bool) -> None:
         """Whatever it is, it is welcome."""
         if not self.offered:

@@ -103,15 +103,15 @@ class Run:
         """What the run says of each requirement of the set."""
         return standings(self.selection.scope, self.judgements)
 
+    def _is_open(self, how: Standing) -> bool:
+        return how in (Standing.NOT_VERIFIED, Standing.BROKEN) or (how is Standing.NOT_RUN and self.selection.is_whole)
+
     @property
     def outcome(self) -> Outcome:
         """Never CONFORMANT where nothing was executed, or a MUST that belongs to the run was not seen to be kept."""
         if self.failures:
             return Outcome.NOT_CONFORMANT
-        open_ends = {Standing.NOT_VERIFIED, Standing.BROKEN} | (
-            {Standing.NOT_RUN} if self.selection.is_whole else set()
-        )
-        gaps = any(how in open_ends and requirements()[each].is_must for each, how in self.standings.items())
+        gaps = any(self._is_open(how) and requirements()[each].is_must for each, how in self.standings.items())
         good = self.count(Verdict.PASS, Verdict.WARN)
         rest = len(self.judgements) - good - self.count(Verdict.NOT_APPLICABLE)
         return Outcome.NOT_FULLY_VERIFIED if gaps or rest or not good else Outcome.CONFORMANT

@@ -15,20 +15,9 @@ FORMAT = 1
 
 By: TypeAlias = Literal["suite", "target"]
 What: TypeAlias = Literal[
-    "open",
-    "data",
-    "reset",
-    "stop",
-    "close",
-    "transport",
-    "gone",
-    "fault",
-    "wait",
-    "untestable",
-    "not-applicable",
-    "harness",
-    "adapter",
-]
+    "open", "data", "reset", "stop", "close", "gone", "transport",
+    "fault", "wait", "untestable", "not-applicable", "harness", "adapter",
+]  # fmt: skip
 
 
 class TranscriptError(ValueError):
