@@ -57,7 +57,7 @@ async def refuse_random_operation(session: Session) -> None:
 
 @FAMILY.case(
     "accept-chat",
-    requirements=("VER-003~1", "INF-027~1"),
+    requirements=("VER-003~1", "INF-027~2"),
     expect=All((Greets(), Shows("what is offered is answered", keeps_its_word))),
     tier="smoke",
 )

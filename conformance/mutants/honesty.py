@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant(
         slug="refuses-what-it-offers",
         page="Declares CHAT and quotes a model, and supports no request for it.",
-        breaks=("INF-027~1", "VER-003~1"),
+        breaks=("INF-027~2", "VER-003~1"),
         kills=("honesty/accept-chat",),
         connection=provider_with(decide=_refuses_what_it_offers),
     ),
