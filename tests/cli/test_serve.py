@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import signal
@@ -165,6 +166,16 @@ def test_a_conversation_keeps_its_turns(run: Runner, serve: Servers, monkeypatch
     assert ran.code == 0
     assert ran.out == "Hello, world\nHello, world\n"
     assert asked == [0, 2]
+
+
+def test_an_empty_pipe_asks_nothing(run: Runner, serve: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(*FREE, "--json").event("listening")
+    for flags in ([], ["--json"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
+        ran = run("chat", *flags)
+        assert ran.code == 2
+        assert "nothing to ask" in (ran.json["error"]["message"] if flags else ran.err)
+        assert flags or ran.out == ""
 
 
 def test_ctrl_c_in_an_answer_is_130(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
