@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reference_node.cli import chat, runfile
+from reference_node.cli import serve as serve_command
 
 if TYPE_CHECKING:
     import pytest
@@ -88,6 +89,12 @@ def test_people_are_told_the_next_step(run: Runner, serve: Servers) -> None:
     assert "curl http://127.0.0.1:" in said
     code, out, _ = serving.stop(signal.SIGINT)
     assert (code, out) == (0, "")
+
+
+def test_progress_is_said_in_tenths() -> None:
+    for done, total, said in ((0, 7, " 0 %"), (3, 7, " 40 %"), (7, 7, " 100 %"), (0, 0, "")):
+        assert serve_command._share({"stage": "convert", "done": done, "total": total}) == said
+    assert serve_command._share(None) == ""
 
 
 def test_beyond_loopback_a_key_is_made_and_required(run: Runner, serve: Servers) -> None:
