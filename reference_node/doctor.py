@@ -25,6 +25,7 @@ PACKAGES = (
     "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
     "pydantic", "sqlalchemy", "tokenizers", "uvicorn",
 )  # fmt: skip
+INSTALL = "Start with `python3 -m reference_node`, which installs it, or: pip install 'mycellm-proto[node]'"
 NOT_SETTINGS = ("CONFIG", "ACCEL", "BOOTSTRAP")
 """Variables that are no settings of a node: where its configuration is, and two of the set-up."""
 RECOMMENDED_FREE_BYTES = 2 << 30
@@ -64,11 +65,13 @@ def _python(_settings: Settings) -> Check:
     return _ok("python", found)
 
 
+def _missing() -> list[str]:
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+
+
 def _packages(_settings: Settings) -> Check:
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        mend = "Start with `python3 -m reference_node`, which installs them, or: pip install 'mycellm-proto[node]'"
-        return _fail("packages", "missing: " + ", ".join(missing), mend)
+    if missing := _missing():
+        return _fail("packages", "missing: " + ", ".join(missing), INSTALL)
     return _ok("packages", f"all {len(PACKAGES)} are there")
 
 
@@ -225,12 +228,10 @@ def examine(settings: Settings, ask_node: Callable[[], tuple[frozenset[str], Che
     """All findings, one by one. ``ask_node`` says where the node of this home listens, and how it is."""
     for check in (_python, _packages, _configuration, _clock, _home, _key):
         yield check(settings)
-    if importlib.util.find_spec("onnxruntime") is not None:
-        yield _onnxruntime(settings)
-        yield _telemetry(settings)
-        yield _model(settings)
     yield from _disk(settings)
-    yield _receipts(settings)
+    if not _missing():  # what needs them would only fail a second time
+        for check in (_onnxruntime, _telemetry, _model, _receipts):
+            yield check(settings)
     used, node = ask_node()
     yield _port("api port", "--api", settings.api, socket.SOCK_STREAM, used)
     yield _port("quic port", "--quic", settings.quic, socket.SOCK_DGRAM, used)

@@ -48,8 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, resolved: Resolved) -> int:
-    run = arguments.command(args.command).run
-    return int(run(args, resolved.settings))
+    try:
+        run = arguments.command(args.command).run
+        return int(run(args, resolved.settings))
+    except ModuleNotFoundError as error:
+        from ..doctor import INSTALL, PACKAGES
+
+        if (error.name or "").partition(".")[0] not in PACKAGES:
+            raise
+        raise CommandError(f"{error.name} is not installed. {INSTALL}", exit_code=2) from None
 
 
 def _flags(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
