@@ -25,7 +25,8 @@ PACKAGES = (
     "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
     "pydantic", "sqlalchemy", "tokenizers", "uvicorn",
 )  # fmt: skip
-INSTALL = "Start with `python3 -m reference_node`, which installs it, or: pip install 'mycellm-proto[node]'"
+INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
+"""What brings all of them."""
 NOT_SETTINGS = ("CONFIG", "ACCEL", "BOOTSTRAP")
 """Variables that are no settings of a node: where its configuration is, and two of the set-up."""
 RECOMMENDED_FREE_BYTES = 2 << 30
