@@ -197,8 +197,13 @@ FAMILY = Family(
         "The consumer sent open against quote, got an ACCEPT with input_tokens, and these chunks; it sent CANCEL before"
         " the chunk of index cancelled_after, or no CANCEL (null). It has released so many ticks in all: the most that"
         " a cancelled answer may cost.",
-        "salt is that of the END frame; body, preimage, hash and signature are its close.",
+        "salt is that of the END frame; body and signature are its close.",
         "Accepted: the consumer countersigns, and total is due. Rejected: it sends ERROR with the code.",
+    ),
+    verification=(
+        "Judge the close as the consumer that has seen all this and nothing else.",
+        "Compute every key of the close again from what was delivered; only one that is equal in all is agreed to.",
+        "Whether the chunks kept to the payment window does not count: that is looked at when each arrives.",
     ),
     schema={
         "consumer": HEX,

@@ -176,7 +176,7 @@ def _cases() -> list[dict[str, Json]]:
     for slug, requirements, grease, play in _SETTLED:
         scene = Scene.make(grease=grease)
         play(scene)
-        made.append(case(slug, requirements, **_shown(scene), expect=_settled(slug, scene)))
+        made.append(case(slug, requirements, **_shown(scene, grease), expect=_settled(slug, scene)))
     for slug, requirements, code, play in _REFUSED:
         scene = Scene.make()
         play(scene)
@@ -213,7 +213,7 @@ def _refused(slug: str, scene: Scene, code: ErrorCode) -> Json:
     return {"end": "refused", "code": code.name, "owed": failed.owed, "receipt": None}
 
 
-def _shown(scene: Scene) -> dict[str, Json]:
+def _shown(scene: Scene, grease: bytes = b"") -> dict[str, Json]:
     return {
         "secrets": {
             "initiator_seed": c.entropy("alice").hex(),
@@ -221,6 +221,7 @@ def _shown(scene: Scene) -> dict[str, Json]:
             "request_salt": c.SALT.hex(),
             "answer_salt": c.ANSWER_SALT.hex(),
             "chain_seed": c.CHAIN_SEED.hex(),
+            "grease": grease.hex(),
         },
         "binding": BINDING.hex(),
         "began": c.NOW,
@@ -246,16 +247,23 @@ FAMILY = Family(
         "A step is a write of one side to a stream, with the end of the stream where fin is true, or its"
         " CONNECTION_CLOSE with a code. at is milliseconds since the beginning; each step has arrived when the next is"
         " made.",
-        "A verifier plays one side or both, and checks that what the other says is right at every step, and that it"
-        " would say the same: with the secrets (private keys, salts, the chain's last link) every byte can be made"
-        " again.",
         "expect.end is settled (the provider holds the receipt), refused (the request ended with ERROR and code) or"
         " closed (the connection ended with code); owed is in micro-credits.",
+        "secrets.grease is empty, or the seed of reserved values (EXT-004, EXT-005): each side's draw number n, from 1,"
+        " is 65 + 62 b with b the first byte of SHA-256(grease || n as 4 bytes, most significant first).",
+    ),
+    verification=(
+        "Play one side or both: feed each step to its reader, and check that what its writer says is right by what came"
+        " before.",
+        "Make every byte of an honest side again from the secrets. That is for your own test: the outcome does not show"
+        " it.",
         "In the cases whose ids begin with first-frame or control-stream, and in request-before-authentication, the"
         " side that is answered breaks a requirement; in all others both sides are honest.",
     ),
     schema={
-        "secrets": record(initiator_seed=HEX, responder_seed=HEX, request_salt=HEX, answer_salt=HEX, chain_seed=HEX),
+        "secrets": record(
+            initiator_seed=HEX, responder_seed=HEX, request_salt=HEX, answer_salt=HEX, chain_seed=HEX, grease=HEX
+        ),
         "binding": HEX,
         "began": NUMBER,
         "pinned": BOOLEAN,

@@ -132,7 +132,7 @@ def _cases() -> list[dict[str, Json]]:
         ("reject-key-of-33-bytes", ALICE.public + b"\x00", _MESSAGE, honest, False),
     ]
     made = [
-        _judged(slug, "KEY-001~1 KEY-002~1" if valid else "KEY-002~1", public, message, signature, valid=valid)
+        _judged(slug, "KEY-002~1", public, message, signature, valid=valid)
         for slug, public, message, signature, valid in rows
     ]
     return made + _mixed() + _small_order() + _not_canonical()
@@ -155,6 +155,11 @@ FAMILY = Family(
         "In the cases of mixed order, A or R or both carry a component of order 8: verification with the cofactor"
         " accepts all of them.",
         "message is signed as it is: these are not signed objects.",
+    ),
+    verification=(
+        "Verify signature over message under public. Only the verdict counts, not why.",
+        "Run all of them whenever your library or its version changes: the rule of SPEC.md (KEY-002) is not that of"
+        " every library.",
     ),
     schema={
         "public": HEX,
