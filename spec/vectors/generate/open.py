@@ -101,9 +101,9 @@ def _at_most(ceiling: int) -> _View:
 
 
 def _prepaying(ticks: int) -> _View:
-    """A quote that wants so many ticks beforehand, and all of the chain offered for them."""
+    """A quote that wants so many ticks beforehand, and all of a chain that is as long offered for them."""
     quote = replace(c.QUOTE, prepaid_ticks=ticks)
-    opened = _opened({5: sign(c.BOB, quote).digest(Context.QUOTE)})
+    opened = _opened({5: sign(c.BOB, quote).digest(Context.QUOTE), 8: Chain(c.CHAIN_SEED, ticks).anchor})
     return _View(quote=quote, frame=replace(opened, prepaid=c.CHAIN_SEED))
 
 

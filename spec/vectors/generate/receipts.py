@@ -202,7 +202,8 @@ def _refused(slug: str, check: str, requirement: str, receipt: Receipt) -> dict[
 
 def _malformed(slug: str, requirement: str, data: bytes) -> dict[str, Json]:
     reject(lambda: decode_receipt(data), ErrorCode.ENCODING, requirement)
-    return _case(slug, "RCP-048~1", data, {"verdict": "reject", "check": "encoding"})
+    cited = sorted({requirement, "RCP-048~1"})
+    return _case(slug, " ".join(cited), data, {"verdict": "reject", "check": "encoding"})
 
 
 def _case(slug: str, requirement: str, data: bytes, expect: Json) -> dict[str, Json]:

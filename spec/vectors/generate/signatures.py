@@ -78,6 +78,14 @@ def _small_order() -> list[dict[str, Json]]:
         made.append(
             _judged(f"reject-nonce-of-small-order-{order}", "KEY-002~1", ALICE.public, _MESSAGE, signature, valid=False)
         )
+    # Another encoding of the identity, for who looks for small points by their bytes.
+    other = (edwards.P + 1).to_bytes(32, "little")
+    signature = edwards.compress(edwards.multiply(_NONCE, edwards.BASE)) + _NONCE.to_bytes(32, "little")
+    made.append(_judged("reject-key-small-and-not-canonical", "KEY-002~1", other, _MESSAGE, signature, valid=False))
+    s = edwards.challenge(other, ALICE.public, _MESSAGE) * _SCALAR % edwards.L
+    signature = other + s.to_bytes(32, "little")
+    slug = "reject-nonce-small-and-not-canonical"
+    made.append(_judged(slug, "KEY-002~1", ALICE.public, _MESSAGE, signature, valid=False))
     identity = _SMALL_Y[0]
     made.append(_judged("reject-all-identity", "KEY-002~1", identity, _MESSAGE, identity + bytes(32), valid=False))
     return made

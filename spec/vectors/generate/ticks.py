@@ -63,7 +63,7 @@ _BAD = (
     ("reject-zero-link", "RCP-020~1", _Release(0, 1, bytes(32))),
     ("reject-going-back", "RCP-021~1", _Release(3, 2, _CHAIN.link(2))),
     ("reject-beyond-the-ceiling", "RCP-021~1", _Release(3, 4, _CHAIN.link(4), 3)),
-    ("reject-65536-beyond-the-ceiling", "RCP-021~1", _Release(0, _LONGEST, bytes(32))),
+    ("reject-65536-beyond-the-ceiling", "RCP-021~1", _Release(0, _LONGEST, entropy("long chain"), _LENGTH, _LONG)),
 )
 
 

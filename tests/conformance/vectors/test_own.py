@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from conformance import cli
+from conformance import cli, data
 from conformance.vectors import cases, command
 from conformance.vectors.cases import Vector, select, vectors_of
 from conformance.vectors.implementation import FAMILIES, Implementation
@@ -116,9 +116,9 @@ def test_without_vectors_the_command_line_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def missing(_: str) -> None:
-        raise cases.data.DataError("no vectors here")
+        raise data.DataError("no vectors here")
 
-    monkeypatch.setattr(cases.data, "family", missing)
+    monkeypatch.setattr(data, "family", missing)
     cases.vectors_of.cache_clear()
     assert cli.main(["vectors"]) == 2
     assert "no vectors here" in capsys.readouterr().err
