@@ -1,8 +1,4 @@
-"""The command ``vectors``: every case put to this suite's own implementation, or to anybody's driver.
-
-Exit status: 0 when all passed, 1 when a case failed, 2 for a wrong command line, 3 when not everything that was asked
-for was verified, 4 when the suite itself failed.
-"""
+"""The command ``vectors``: every case put to this suite's own implementation, or to anybody's driver."""
 
 from __future__ import annotations
 
@@ -15,19 +11,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from conformance import data
 
 from .cases import SelectionError, Vector, select
-from .drive import drive
+from .drive import HONESTY, drive
 from .driver import Declaration, Driver
 from .implementation import FAMILIES, Implementation
 from .judge import NoAnswerError, Result, Verdict, concluded, judge, status
 from .report import as_json, as_text
 
 _TIMEOUT = 10.0
+_EPILOG = (
+    "Exit status: 0 all passed, 1 a case failed, 2 wrong command line, 3 not everything that was asked for was"
+    " verified, 4 the suite itself failed."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Say what the command takes, and what its exit status means."""
+    parser.epilog = _EPILOG
     parser.add_argument("--family", choices=FAMILIES, metavar="FAMILY", help=", ".join(FAMILIES))
-    parser.add_argument("--filter", metavar="GLOB", help="only cases whose FAMILY/ID fits, such as 'nodeid/reject-*'")
+    parser.add_argument("--filter", metavar="GLOB", help="only cases whose FAMILY/ID fits; an accepted one comes along")
     parser.add_argument("--driver", metavar="CMD", help="a program that derives outcomes; see spec/vectors/README.md")
     parser.add_argument(
         "--timeout", type=_seconds, default=_TIMEOUT, metavar="SECONDS", help="what a driver gets for each answer (10)"
@@ -89,7 +90,9 @@ def _judged(vector: Vector) -> Result:
 def _watched(results: Iterable[Result], total: int) -> Iterator[Result]:
     """The results, with the progress on stderr where somebody watches."""
     watched = sys.stderr.isatty()
-    for number, result in enumerate(results, 1):
+    number = 0
+    for result in results:
+        number += result.family != HONESTY
         if watched:
             sys.stderr.write(f"\r\x1b[K{number} of {total} {result.family}/{result.case}")
             sys.stderr.flush()

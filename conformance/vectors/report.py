@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from conformance import data
 
@@ -57,11 +58,10 @@ def as_json(results: Sequence[Result], declared: Declaration | None) -> str:
         for result in results
     ]
     counts = Counter(result.verdict for result in results)
-    who = None if declared is None else {"name": declared.name, "language": declared.language}
     document = {
         "verdict": _SAID[status(results)].lower(),
         "spec": data.version(),
-        "driver": None if declared is None else {**(who or {}), "families": declared.families},
+        "driver": None if declared is None else asdict(declared),
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "cases": cases,
     }

@@ -120,10 +120,14 @@ def _is_above_int64(value: Item) -> bool:
 
 
 def _is_16_deep(value: Item) -> bool:
-    depth = 0
-    while isinstance(value, list | dict) and value:
-        value, depth = (value[0], depth + 1)
-    return depth >= 15
+    containers = [value]
+    for _ in range(15):
+        containers = [inner for outer in containers for inner in _within(outer) if isinstance(inner, list | dict)]
+    return bool(containers)
+
+
+def _within(value: Item) -> list[Item]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 MUTANTS = (

@@ -113,7 +113,6 @@ class _ChecksNoSum(Implementation):
         body = text.removeprefix("myc1")
         if len(body) != 58 or text == body:
             return None
-        # The sum of the right length that fits these characters, found by writing each guess of the key.
         digits = ["qpzry9x8gf2tvdw0s3jn54khce6mua7l".find(character) for character in body[:52]]
         if min(digits) < 0:
             return None

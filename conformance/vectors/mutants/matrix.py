@@ -41,7 +41,7 @@ class MutantResult:
 
 
 def matrix() -> list[MutantResult]:
-    """What became of every mutant, in the order of SPEC.md."""
+    """What became of every mutant, in the order of `MUTANTS`."""
     return [tried(mutant) for mutant in MUTANTS]
 
 

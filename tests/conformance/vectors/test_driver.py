@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from conformance import cli
+from conformance.vectors import drive
 from conformance.vectors.cases import select, vectors_of
 from conformance.vectors.driver import PROTOCOL, Declaration, Driver
-from conformance.vectors.judge import NoAnswerError
+from conformance.vectors.judge import NoAnswerError, Verdict, compared
 from reference_node.vector_driver import protocol
 from spec.vectors.generate.files import VECTORS
 from tests.spec.schema import problem
@@ -167,7 +168,8 @@ def test_who_declares_another_thing_in_its_next_life_is_noticed(
     ("mode", "failed"),
     [
         ("knows-every-verb", {"honesty/unknown-verb"}),
-        ("knows-everything", {"honesty/unknown-verb", "honesty/unknown-family", "honesty/undeclared-encoding"}),
+        ("knows-everything", {"honesty/unknown-family"}),
+        ("knows-more", {"honesty/undeclared-encoding", "honesty/undeclared-exchange"}),
     ],
 )
 def test_who_knows_what_nobody_knows_fails(run: Run, mode: str, failed: set[str]) -> None:
@@ -185,6 +187,25 @@ def test_null_drivers_pass_nothing(run: Run, mode: str) -> None:
     assert len(passed) < len(report["cases"]) * 0.01
 
 
+def test_a_fault_of_the_suite_is_reported_apart(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(drive, "compared", broken)
+    status, report = run(OURS, "--family", "fraud")
+    assert (status, report["verdict"]) == (4, "the suite itself failed")
+    assert report["counts"]["harness-error"] == 12
+
+
+def test_who_watches_sees_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert cli.main(["vectors", "--driver", OURS, "--family", "fraud"]) == 0
+    said = capsys.readouterr().err
+    assert "0 of 12 honesty/unknown-verb" in said
+    assert "12 of 12 fraud/reject-second-in-another-context" in said
+    assert said.endswith("\r\x1b[K")
+
+
 def test_families_that_are_not_declared_are_not_verified(run: Run) -> None:
     status, report = run(bad("reject-all"))
     assert (status, report["verdict"]) == (3, "not fully verified")
@@ -192,7 +213,7 @@ def test_families_that_are_not_declared_are_not_verified(run: Run) -> None:
     assert {case["verdict"] for case in report["cases"] if case["id"].startswith("honesty/")} == {"pass"}
 
 
-def test_what_was_asked_for_and_declared_is_enough(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_asked_for_and_declared_is_enough(run: Run) -> None:
     status, report = run(OURS, "--filter", "nodeid/reject-hex")
     assert (status, len(report["cases"])) == (0, 4)
 
@@ -206,8 +227,6 @@ def test_text_names_the_driver_and_what_it_declares_beyond(capsys: pytest.Captur
 
 
 def test_a_reason_of_another_name_is_a_warning() -> None:
-    from conformance.vectors.judge import Verdict, compared
-
     vector = next(each for each in vectors_of("encoding") if "reason" in each.expect)
     assert compared(vector, {**vector.expect, "reason": "odd", "more": 1}).verdict is Verdict.WARN
     assert compared(vector, {"verdict": "reject", "code": "ENCODING"}).verdict is Verdict.WARN
@@ -215,8 +234,6 @@ def test_a_reason_of_another_name_is_a_warning() -> None:
 
 
 def test_true_is_not_one() -> None:
-    from conformance.vectors.judge import Verdict, compared
-
     vector = next(each for each in vectors_of("hello") if each.expect.get("pinned") is True)
     assert compared(vector, {**vector.expect, "pinned": 1}).verdict is Verdict.FAIL
 
