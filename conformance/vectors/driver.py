@@ -42,7 +42,7 @@ class Driver:
         self._command = command
         self._spec = spec
         self._timeout = timeout
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by __exit__
         self._process: Process | None = None
         self._asked = 0
         self._declared: Declaration | None = None
@@ -102,9 +102,9 @@ class Driver:
         match answer:
             case {"protocol": int(protocol)} if protocol != PROTOCOL:
                 raise self._failed(f"it speaks version {protocol} of the protocol, and the suite {PROTOCOL}")
-            case {"protocol": int(), "name": str(name), "language": str(language), "families": list(families)} if all(
-                isinstance(family, str) for family in families
-            ):
+            case {"protocol": int(), "name": str(name), "language": str(language), "families": list(families)} if len(
+                answer
+            ) == 4 and all(isinstance(family, str) for family in families):
                 return Declaration(name=name, language=language, families=tuple(families))
         raise self._failed(f"it answers hello in another form: {_shown(answer)}")
 

@@ -256,7 +256,8 @@ FAMILY = Family(
         " closed (the connection ended with code); owed is in micro-credits.",
         "rogue is the side that breaks a requirement; null where both are honest.",
         "secrets.grease is empty, or the seed of reserved values (EXT-004, EXT-005): each side's draw number n, from 1,"
-        " is 65 + 62 b with b the first byte of SHA-256(grease || n as 4 bytes, most significant first).",
+        " is 65 + 62 b with b the first byte of SHA-256(grease || n as 4 bytes, most significant first). What each is"
+        " drawn for is seen in the steps.",
     ),
     verification=(
         "Play one side or both: feed each step to its reader, and check that what its writer says is right by what came"
