@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from . import dcbor
+from .dcbor import Item
 
 HELLO, MODELS, ERROR, REQUEST, ACCEPT, CHUNK, TICK, CREDIT, CANCEL, END, COUNTERSIGN = range(0, 22, 2)
 NAMES = (
     "HELLO", "MODELS", "ERROR", "REQUEST", "ACCEPT", "CHUNK", "TICK", "CREDIT", "CANCEL", "END", "COUNTERSIGN",
 )  # fmt: skip
 """By half of the type."""
+
+
+def is_unknown(kind: int) -> bool:
+    """Whether ``kind`` is no registered frame type."""
+    return kind % 2 == 1 or kind > COUNTERSIGN
+
 
 _SMALL = 1024
 _LIMITS = {MODELS: 65_536, REQUEST: 1_048_576, CHUNK: 16_384, END: 4096}
@@ -36,6 +45,11 @@ def write_frame(kind: int, body: bytes) -> bytes:
     return write_varint(len(body)) + write_varint(kind) + body
 
 
+def size(kind: int, body: Item) -> int:
+    """Bytes of the frame with this body."""
+    return len(write_frame(kind, dcbor.encode(body)))
+
+
 def _varint(data: bytes, position: int) -> tuple[int, int] | None:
     """The number at ``position`` and where it ends; None if it is not all there. Raises `FrameError`."""
     if position == len(data):
@@ -50,16 +64,20 @@ def _varint(data: bytes, position: int) -> tuple[int, int] | None:
     return number, end
 
 
-def read_frames(data: bytes, limits: Mapping[int, int] | None = None) -> tuple[list[tuple[int, bytes]], int]:
-    """All whole frames of ``data``, type and body, and the number of bytes left. Raises `FrameError`."""
-    frames: list[tuple[int, bytes]] = []
+def walk(data: bytes, limits: Mapping[int, int] | None = None) -> Iterator[tuple[int, bytes, int]]:
+    """All whole frames of ``data``: type, body, and size with head. Raises `FrameError` behind the last good one."""
     position = 0
     while (length := _varint(data, position)) and (kind := _varint(data, length[1])):
         if length[0] > (_LIMITS if limits is None else limits).get(kind[0], _SMALL):
             raise FrameError("FRAME_TOO_LARGE")
         end = kind[1] + length[0]
         if end > len(data):
-            break
-        frames.append((kind[0], data[kind[1] : end]))
+            return
+        yield kind[0], data[kind[1] : end], end - position
         position = end
-    return frames, len(data) - position
+
+
+def read_frames(data: bytes, limits: Mapping[int, int] | None = None) -> tuple[list[tuple[int, bytes]], int]:
+    """All whole frames of ``data``, type and body, and the number of bytes left. Raises `FrameError`."""
+    frames = list(walk(data, limits))
+    return [(kind, body) for kind, body, _ in frames], len(data) - sum(size for _, _, size in frames)

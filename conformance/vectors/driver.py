@@ -69,7 +69,7 @@ class Driver:
             raise self._failed(f"its answer is of another form: {_shown(answer)}")
         return outcome
 
-    def ask(self, verb: str, **more: Any) -> Line:  # noqa: ANN401  anything that JSON has
+    def ask(self, verb: str, **more: Any) -> Line:
         """Its answer to a line that has an id. Raises `UnsupportedError`, or another `NoAnswerError`."""
         self._asked += 1
         name = str(self._asked)

@@ -132,7 +132,7 @@ _SETTLED: tuple[tuple[str, str, bytes, _Play], ...] = (
     ("complete-with-reserved-values", "EXT-004~1 EXT-005~1 EXT-006~1 EXT-007~1", b"grease", _complete),
     ("complete-with-heartbeat", "INF-014~1", b"", _heartbeat),
     ("cancelled", "INF-018~1 INF-023~1 RCP-025~1", b"", _cancelled),
-    ("withdrawn-before-accept", "INF-027~1 RCP-025~1", b"", _withdrawn),
+    ("withdrawn-before-accept", "INF-027~2 RCP-025~1", b"", _withdrawn),
     ("ended-at-the-ceiling", "RCP-016~1", b"", _ceiling),
 )
 _REFUSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (

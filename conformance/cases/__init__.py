@@ -1,0 +1,1 @@
+"""The cases: what they do, what has to follow, and which requirements that shows."""

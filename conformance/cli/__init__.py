@@ -1,0 +1,29 @@
+"""The command line of the conformance suite.
+
+Exit status: 0 conformant, 1 not conformant, 2 a wrong command line, 3 not fully verified, 4 a fault of the suite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import judge, listing, run, trace, vectors
+
+COMMANDS = (run, listing, judge, trace, vectors)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="conformance",
+        description="Judges any node of the mycellm protocol, in any language.",
+        epilog="Exit status: 0 conformant, 1 not conformant, 2 usage, 3 not fully verified, 4 a fault of the suite.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        module.add(commands)
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    status: int = options.call(options)
+    return status

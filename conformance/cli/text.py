@@ -1,0 +1,20 @@
+"""Judgements as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.judge.finding import Verdict
+from conformance.judge.judge import Judgement
+
+
+def judgement_lines(judgement: Judgement) -> Iterator[str]:
+    """The verdict of a case, and what it rests on."""
+    yield f"{judgement.verdict.upper():14} {judgement.case.id}"
+    if judgement.verdict is Verdict.PASS:
+        return
+    for finding in judgement.findings:
+        cited = f" [{', '.join(finding.requirements)}]" if finding.requirements else ""
+        yield f"    {finding.message}{cited}"
+        if finding.lift:
+            yield f"    to lift it: {finding.lift}"

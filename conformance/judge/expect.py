@@ -1,0 +1,306 @@
+"""What has to follow from a case's script, as data that the judge applies to the record."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from conformance import framing
+from conformance.data import error_code, error_name
+
+from .finding import Finding, Verdict
+from .record import Frame, LinkRecord, Record
+
+Stage: TypeAlias = Literal["transport", "handshake", "control", "request", "answer", "closing"]
+"""How far a connection, or the request of the fault, had come when the target ended it."""
+
+POLICY: dict[str, str] = {
+    "NOT_ALLOWED": "allow the suite's node id at the target, or give the suite a key that it serves: --key FILE",
+    "ALLOWANCE_EXHAUSTED": "raise the target's allowance of unpaid service, or wait until it is renewed",
+    "BUSY": "let the target do nothing else meanwhile, or give it more slots",
+    "SHUTTING_DOWN": "keep the target running",
+}
+"""Refusals by the provider's state or policy, which say nothing of the case, and how to be rid of them."""
+
+
+class Expectation(ABC):
+    """What has to follow."""
+
+    @abstractmethod
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """What is not as it has to be. Findings without requirements are of the case's."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """For people, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fails(Expectation):
+    """The target closes the connection of the fault with ``code``, once it has come to ``stage`` and no further."""
+
+    code: str
+    stage: Stage
+    late: bool = False
+    """Whether the close may come before the fault is noted, since the fault is something that never comes."""
+
+    def describe(self) -> str:
+        """For people."""
+        return f"the connection is closed with {self.code} ({self.stage})"
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """The first close after the fault."""
+        link = record.fault_link
+        if link is None:
+            yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no connection")
+        elif link.close is None:
+            yield _missing(record, f"the target did not close the connection, and had to with {self.code}")
+        else:
+            yield from self._judge_close(record, link)
+
+    def _judge_close(self, record: Record, link: LinkRecord) -> Iterator[Finding]:
+        assert link.close is not None  # the caller looked
+        index, event = link.close
+        if index < record.fault_at and not self.late:
+            yield Finding(
+                verdict=Verdict.FAIL,
+                message=f"the target closed with {closed_with(link)} before anything was wrong",
+                event=index,
+            )
+        elif event.what == "gone" or event.facts.get("layer") != "application":
+            yield Finding(
+                verdict=Verdict.FAIL,
+                message=f"the connection ended by {closed_with(link)}, and had to with {self.code}",
+                event=index,
+            )
+        elif event.code != error_code(self.code):
+            yield Finding(
+                verdict=Verdict.FAIL,
+                message=f"the target closed with {closed_with(link)}, and had to with {self.code}",
+                event=index,
+            )
+        elif (stage := stage_of(link, index)) != self.stage:
+            yield Finding(
+                verdict=Verdict.FAIL,
+                message=f"the target closed at the stage {stage}, and had to at {self.stage}",
+                event=index,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Refuses(Expectation):
+    """The target answers the request of the fault with ERROR ``code``, ends its side, and keeps the connection.
+
+    ``stage`` is request before ACCEPT ("refuses") and answer behind it ("gives up").
+    """
+
+    code: str
+    stage: Literal["request", "answer"] = "request"
+    numbers: bool = False
+    """Whether limit and actual have to be in the ERROR."""
+    retry: bool = False
+    """Whether retry_after_ms has to be in the ERROR."""
+    alive: bool = True
+    """Whether the script asked for a sign of life afterwards."""
+
+    def describe(self) -> str:
+        """For people."""
+        verb = "refused" if self.stage == "request" else "given up"
+        return f"the request is {verb} with {self.code}, and the connection lives on"
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """The ERROR on the stream of the fault."""
+        link, stream = record.fault_link, fault_stream(record)
+        if link is not None and stream is None and closed_by_target(link):
+            yield _closed(link)
+            return
+        if link is None or stream is None:
+            yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
+            return
+        error = next((each for each in link.of("target", stream) if each.kind == framing.ERROR), None)
+        if error is None:
+            yield from self._judge_silence(record, link)
+            return
+        yield from self._judge_error(link, error)
+        if ("target", stream) not in link.ends:
+            yield Finding(verdict=Verdict.FAIL, message="the target did not end its side with ERROR", event=error.event)
+        yield from self._judge_life(record, link, error)
+
+    def _judge_silence(self, record: Record, link: LinkRecord) -> Iterator[Finding]:
+        if link.close is not None:
+            message = f"the connection ended by {closed_with(link)}; only the request had to, with {self.code}"
+            yield Finding(verdict=Verdict.FAIL, message=message, event=link.close[0])
+        else:
+            yield _missing(record, f"no ERROR came, and it had to be {self.code}")
+
+    def _judge_error(self, link: LinkRecord, error: Frame) -> Iterator[Finding]:
+        code = error.get(0)
+        if code != error_code(self.code):
+            name = error_name(code) if isinstance(code, int) else "no code"
+            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            message = f"the request was refused with {name}, and had to be with {self.code}"
+            yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
+            return
+        accepted = any(each.kind == framing.ACCEPT for each in link.of("target", error.stream))
+        if accepted != (self.stage == "answer"):
+            message = f"ERROR came {'behind' if accepted else 'before'} ACCEPT"
+            yield Finding(verdict=Verdict.FAIL, message=message, event=error.event)
+        if self.numbers and not (isinstance(error.get(2), int) and isinstance(error.get(3), int)):
+            yield Finding(verdict=Verdict.FAIL, message="ERROR has no limit and actual", event=error.event)
+        if self.retry and not isinstance(error.get(1), int):
+            yield Finding(verdict=Verdict.FAIL, message="ERROR has no retry_after_ms", event=error.event)
+
+    def _judge_life(self, record: Record, link: LinkRecord, error: Frame) -> Iterator[Finding]:
+        if closed_by_target(link):
+            yield _closed(link)
+        elif self.alive and not any(
+            each.event > error.event and each.stream != error.stream and each.kind == framing.ERROR
+            for each in link.of("target")
+        ):
+            yield _missing(record, "the target answers no other request on the connection afterwards")
+
+
+@dataclass(frozen=True, slots=True)
+class Completes(Expectation):
+    """The last request of the last connection is accepted, answered, billed and agreed."""
+
+    finish: int | None = None
+    """The registered reason for which the answer has to end; None for any."""
+
+    def describe(self) -> str:
+        """For people."""
+        return "the request is answered, billed and agreed"
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """END and the suite's COUNTERSIGN."""
+        link = record.fault_link
+        if link is not None and closed_by_target(link):
+            yield _closed(link)
+            return
+        if link is None or not link.request_streams():
+            yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
+            return
+        stream = link.request_streams()[-1]
+        error = next((each for each in link.of("target", stream) if each.kind == framing.ERROR), None)
+        if error is not None:
+            name = error_name(error.get(0)) if isinstance(error.get(0), int) else "no code"
+            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            message = f"the request was refused or given up with {name}"
+            yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
+        elif not any(each.kind == framing.COUNTERSIGN for each in link.of("suite", stream)):
+            yield _missing(record, "the answer did not come to its END")
+
+
+@dataclass(frozen=True, slots=True)
+class Greets(Expectation):
+    """The target takes the suite's HELLO: it answers with MODELS and keeps the connection."""
+
+    def describe(self) -> str:
+        """For people."""
+        return "the handshake is done"
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """The target's first MODELS."""
+        link = record.fault_link
+        if link is None:
+            yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no connection")
+        elif closed_by_target(link):
+            yield _closed(link)
+        elif not any(each.kind == framing.MODELS for each in link.of("target", link.target_control)):
+            yield _missing(record, "no MODELS came")
+
+
+Predicate: TypeAlias = Callable[[Record], Iterator[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shows(Expectation):
+    """Whatever a function of the record finds missing: for what the others cannot say."""
+
+    what: str
+    predicate: Predicate
+
+    def describe(self) -> str:
+        """For people."""
+        return self.what
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """Ask the function."""
+        yield from self.predicate(record)
+
+
+@dataclass(frozen=True, slots=True)
+class All(Expectation):
+    """Several expectations at once."""
+
+    parts: tuple[Expectation, ...]
+
+    def describe(self) -> str:
+        """For people."""
+        return "; ".join(each.describe() for each in self.parts)
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """Every part's findings."""
+        for each in self.parts:
+            yield from each.judge(record)
+
+
+def fault_stream(record: Record) -> int | None:
+    """The request stream on which the first fault was committed; the last one where the fault has none."""
+    link = record.fault_link
+    if link is None:
+        return None
+    named = record.faults[0][1].stream if record.faults else -1
+    if named >= 0:
+        return named
+    sent = [each.stream for each in link.of("suite") if each.stream not in (2, 3) and each.event > record.fault_at]
+    streams = link.request_streams()
+    return sent[0] if sent else streams[-1] if streams else None
+
+
+def stage_of(link: LinkRecord, index: int) -> Stage:
+    """How far the connection had come at an event."""
+    before = [each for each in link.frames if each.event < index]
+    if not link.binding:
+        return "transport"
+    if not any(each.by == "target" and each.kind == framing.MODELS for each in before):
+        return "handshake"
+    requests = [each for each in before if each.stream not in (2, 3)]
+    if not requests:
+        return "control"
+    last = requests[-1].stream
+    kinds = {each.kind for each in requests if each.stream == last and each.by == "target"}
+    if framing.END in kinds:
+        return "closing"
+    return "answer" if framing.ACCEPT in kinds else "request"
+
+
+def closed_by_target(link: LinkRecord) -> bool:
+    """Whether the connection ended before the suite closed it."""
+    return link.close is not None and (link.suite_closed is None or link.close[0] < link.suite_closed)
+
+
+def _closed(link: LinkRecord) -> Finding:
+    assert link.close is not None  # the caller asked
+    message = f"the connection ended by {closed_with(link)}, and had to live on"
+    return Finding(verdict=Verdict.FAIL, message=message, event=link.close[0])
+
+
+def closed_with(link: LinkRecord) -> str:
+    """How a connection ended, for people."""
+    if link.close is None:
+        return "nothing"
+    _, event = link.close
+    if event.what == "gone":
+        return f"silence ({event.facts.get('reason') or 'no close'})"
+    name = error_name(event.code)
+    if event.facts.get("layer") != "application":
+        return f"a transport error 0x{event.code:x}"
+    return name if error_code(name) == event.code else f"the unregistered code {event.code}"
+
+
+def _missing(record: Record, message: str) -> Finding:
+    waited = next((event.facts.get("for") for _, event in record.waits), None)
+    return Finding(verdict=Verdict.FAIL, message=message + (f"; the suite waited for {waited}" if waited else ""))

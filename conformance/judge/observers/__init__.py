@@ -1,0 +1,15 @@
+"""What is watched in every case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import answers, bills, frames, questions
+from .observer import Observer
+
+OBSERVERS: Sequence[Observer] = (
+    *frames.OBSERVERS,
+    *answers.OBSERVERS,
+    *bills.OBSERVERS,
+    *questions.OBSERVERS,
+)

@@ -1,0 +1,124 @@
+"""Watched in every case: frames, HELLO, control streams and closes of the target, in either role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from conformance import dcbor, framing, shapes, signing
+from conformance.data import is_registered, limit
+from conformance.judge.finding import Finding
+from conformance.judge.record import Frame, LinkRecord, Record
+
+from .observer import Observer
+from .observer import broken as _fail
+
+
+def well_formed(record: Record) -> Iterator[Finding]:
+    """Every frame is a frame, every body an item of its shape."""
+    for link in record.links:
+        if link.broken is not None:
+            event, code, stream, offset = link.broken
+            rule = "FRM-004~1" if code == "FRAME_TOO_LARGE" else "FRM-002~1"
+            yield _fail(f"the target's bytes on stream {stream} are no frame ({code})", rule, event, offset)
+        for frame in link.of("target"):
+            if framing.is_unknown(frame.kind):
+                continue
+            rule = framing.NAMES[frame.kind // 2].lower()
+            if frame.reason:
+                yield _fail(
+                    f"the body of {frame.name} is no item: {frame.reason}", "ENC-003~1", frame.event, frame.start
+                )
+            elif rule != "hello" and (broken := shapes.broken(rule, frame.value)) is not None:
+                yield _fail(f"{frame.name} has not its shape: {broken}", "FRM-001~1", frame.event, frame.start)
+
+
+def greets_properly(record: Record) -> Iterator[Finding]:
+    """HELLO is the first frame of the control stream, of its shape, signed, with the binding of its connection."""
+    for link in record.links:
+        first = next(link.of("target", link.target_control), None)
+        if first is None:
+            continue
+        role = "responder" if link.initiates else "initiator"
+        if first.kind != framing.HELLO:
+            rule = "HSK-003~1" if link.initiates else "HSK-002~1"
+            yield _fail(f"{first.name} is the first frame of the control stream", rule, first.event, first.start)
+            continue
+        yield from _hello(link, first, role)
+
+
+def _hello(link: LinkRecord, frame: Frame, role: str) -> Iterator[Finding]:
+    if not shapes.is_signed(frame.value):
+        yield _fail("HELLO is no signed object", "HSK-018~1", frame.event, frame.start)
+        return
+    body, signature = frame.value
+    try:
+        hello = dcbor.decode(body)
+    except dcbor.NotDeterministicError as error:
+        yield _fail(f"the body of HELLO is no item: {error.reason}", "ENC-003~1", frame.event, frame.start)
+        return
+    if (broken := shapes.broken(f"hello-{role}", hello)) is not None:
+        yield _fail(f"HELLO has not its shape: {broken}", "HSK-018~1", frame.event, frame.start)
+        return
+    if hello[2] != link.binding:
+        yield _fail("the binding of HELLO is not that of its connection", "HSK-016~1", frame.event, frame.start)
+    if not signing.is_signed_by(hello[1], signing.HELLO, body, signature):
+        yield _fail("the signature of HELLO is not valid under its node_key", "KEY-001~1", frame.event, frame.start)
+    if hello[5] != sorted(set(hello[5])):
+        yield _fail("the capabilities are not ascending", "HSK-017~1", frame.event, frame.start)
+
+
+def closes_properly(record: Record) -> Iterator[Finding]:
+    """A connection is closed with a registered code, and without a word."""
+    for link in record.links:
+        if link.close is None or link.close[1].what != "close":
+            continue
+        index, event = link.close
+        if event.facts.get("layer") == "application" and not is_registered(event.code):
+            yield _fail(f"the code {event.code} is not registered", "ERR-001~1", index)
+        if event.facts.get("layer") == "application" and event.facts.get("reason"):
+            yield _fail("the close has a reason phrase", "ERR-001~1", index)
+
+
+def keeps_control_stream(record: Record) -> Iterator[Finding]:
+    """The control stream is neither ended nor reset, and the other not stopped."""
+    for link in record.links:
+        if (index := link.ends.get(("target", link.target_control))) is not None:
+            yield _fail("the target ended its control stream", "CTL-002~1", index)
+        for index, event in link.resets:
+            if event.by == "target" and event.stream in (2, 3):
+                yield _fail(f"the target sent {event.what} for a control stream", "CTL-002~1", index)
+
+
+def paces_control_stream(record: Record) -> Iterator[Finding]:
+    """Frames after HELLO stay within the allowance of the control stream."""
+    for link in record.links:
+        budget, counted = float(limit("CONTROL_BURST")), None
+        for frame in link.of("target", link.target_control):
+            if frame.number == 0:
+                continue
+            elapsed = 0.0 if counted is None else frame.at - counted
+            counted = frame.at
+            budget = min(limit("CONTROL_BURST"), budget + elapsed * limit("CONTROL_RATE")) - 1
+            if budget < -1:  # one for what the network delayed and brings at once
+                yield _fail("more frames on the control stream than it allows", "CTL-005~1", frame.event)
+                break
+
+
+def sends_known_frames(record: Record) -> Iterator[Finding]:
+    """No frame of a type that this version does not know, unless it is odd, and never as the first of a stream."""
+    for link in record.links:
+        for frame in link.of("target"):
+            if framing.is_unknown(frame.kind) and frame.kind % 2 == 0:
+                yield _fail(f"frame type {frame.kind} is not agreed", "VER-007~1", frame.event, frame.start)
+            elif framing.is_unknown(frame.kind) and frame.number == 0 and frame.stream == link.target_control:
+                yield _fail("a reserved type is the first frame of a stream", "EXT-010~1", frame.event, frame.start)
+
+
+OBSERVERS: Sequence[Observer] = (
+    well_formed,
+    greets_properly,
+    closes_properly,
+    keeps_control_stream,
+    paces_control_stream,
+    sends_known_frames,
+)

@@ -1,0 +1,1 @@
+"""Runs cases: against a target on the network, or against a peer in memory."""

@@ -1,0 +1,52 @@
+"""Runs one case and gives its transcript. Nothing here judges."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.case import Case
+from conformance.script.initiator import UnreadableError
+from conformance.script.session import Environment, Session, UntestableError
+from conformance.signing import Key
+from conformance.wire.link import GoneError, OverdueError
+from conformance.wire.transcript import Event, Transcript
+
+SPEC = "1.0-draft"
+_LEEWAY = 60.0
+"""Seconds beyond a case's own waits after which its script counts as hung."""
+
+
+async def execute(case: Case, environment: Environment, *, seed: bytes, key: Key | None = None) -> Transcript:
+    """Run ``case`` once. Whatever happens in its script ends up in the transcript."""
+    session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault)
+    head = header(case, environment, seed)
+    try:
+        async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
+            await case.script(session)
+    except (GoneError, OverdueError, UnreadableError, UntestableError):
+        pass  # the script cannot go on; the transcript says why
+    except TimeoutError:
+        _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
+    except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run
+        _harness(session, traceback.format_exc())
+    return Transcript(header=head, events=tuple(session.recorder.events))
+
+
+def header(case: Case, environment: Environment, seed: bytes) -> Mapping[str, Any]:
+    """The header of a transcript that begins now."""
+    return {
+        "case": case.id,
+        "role": case.role,
+        "spec": SPEC,
+        "seed": seed.hex(),
+        "began": round(environment.clock(), 3),
+        "target": None if environment.target is None else environment.target.hex(),
+    }
+
+
+def _harness(session: Session, error: str) -> None:
+    recorder = session.recorder
+    recorder.add(Event(at=recorder.now(), link=-1, by="suite", what="harness", facts={"error": error}))

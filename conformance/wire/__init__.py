@@ -1,0 +1,1 @@
+"""What happens on connections: recorded, whether they are of QUIC or in memory."""
