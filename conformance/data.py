@@ -29,11 +29,21 @@ def specification() -> Path:
 
 def family(name: str) -> list[dict[str, Any]]:
     """The cases of one family of vectors. Raises `DataError`."""
+    cases: list[dict[str, Any]] = _document(name)["cases"]
+    return cases
+
+
+def version() -> str:
+    """The version of SPEC.md that the vectors are of. Raises `DataError`."""
+    return str(_document("encoding")["spec"])
+
+
+def _document(name: str) -> dict[str, Any]:
     path = specification() / "vectors" / "v1" / f"{name}.json"
     if not path.is_file():
         raise DataError(f"no vectors of the family {name} in {path.parent}")
-    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
-    return cases
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
