@@ -12,8 +12,8 @@ from conformance.cases.registry import cases
 from conformance.data import Requirement, requirements, specification
 from conformance.mutants.registry import mutants
 from conformance.running.matrix import Kill, kills
-from conformance.vectors.implementation import FAMILIES
 from conformance.vectors.cases import vectors_of
+from conformance.vectors.implementation import FAMILIES
 from conformance.vectors.mutants import MutantResult, matrix
 
 OBSERVABLE = frozenset({"vector", "wire", "adapter"})
