@@ -5,22 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import secrets
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from conformance import bech32m
-from conformance.case import TIERS, Case
+from conformance.case import TIERS
 from conformance.judge.finding import Verdict
-from conformance.judge.judge import Judgement
+from conformance.report.document import ReportError, document
+from conformance.report.facts import Facts, responders_scope
+from conformance.report.write import prepare, text, write
 from conformance.running.live import LiveEnvironment
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
 from conformance.signing import Key
 
-from .exits import status, usage
-from .text import judgement_lines
+from .exits import harness, status, usage
+from .progress import Progress
 
 
 def add(commands: Any) -> None:
@@ -32,6 +33,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--filter", action="append", default=[], metavar="GLOB", help="only cases whose id matches")
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, a page, JUnit and a badge there")
+    parser.add_argument("--json", action="store_true", help="print the report's document instead of text")
     parser.set_defaults(call=_call)
 
 
@@ -46,59 +49,53 @@ def _call(options: argparse.Namespace) -> int:
         seed = secrets.token_bytes(8) if options.seed is None else bytes.fromhex(options.seed)
         key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
         selected = Selection(tier=options.tier, patterns=tuple(options.filter)).cases()
-    except (OSError, SelectionError, ValueError) as error:
+        if options.report is not None:
+            prepare(options.report)
+    except (OSError, ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
     environment = LiveEnvironment(host.strip("[]"), int(port), target)
-    progress = _Progress(len(selected))
+    progress = Progress(len(selected), quiet=options.json)
     result = asyncio.run(
         run_cases(selected, environment, seed=seed, key=key, began=progress.began, ended=progress.ended)
     )
     progress.clear()
-    _print(result, seed, progress)
+    try:
+        return _report(options, result, seed, progress)
+    except ReportError as error:
+        return harness(f"no report of this run: {error}")
+
+
+def _report(options: argparse.Namespace, result: Run, seed: bytes, progress: Progress) -> int:
+    facts = _facts(options, seed, progress)
+    made = document(result, facts) if options.report is None else write(options.report, result, facts)
+    if options.json:
+        print(text(made), end="")
+    else:
+        _print(result, seed, progress)
     return status(result)
 
 
-def _print(result: Run, seed: bytes, progress: _Progress) -> None:
+def _print(result: Run, seed: bytes, progress: Progress) -> None:
     for judgement in result.judgements.values():
-        if judgement.verdict is not Verdict.PASS:
-            print("\n".join(judgement_lines(judgement)))
+        progress.say(judgement)
     counts = {verdict: result.count(verdict) for verdict in Verdict}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
     print(f"{result.outcome} in {progress.seconds():.1f} s (seed {seed.hex()})")
 
 
-class _Progress:
-    """One line on stderr, where that is a terminal."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._running: dict[str, float] = {}
-        self._began = time.monotonic()
-        self._shown = sys.stderr.isatty()
-
-    def seconds(self) -> float:
-        """How long it has taken so far."""
-        return time.monotonic() - self._began
-
-    def began(self, case: Case) -> None:
-        """A case runs."""
-        self._running[case.id] = time.monotonic()
-        self._show()
-
-    def ended(self, judgement: Judgement) -> None:
-        """A case is over."""
-        self._running.pop(judgement.case.id, None)
-        self._done += 1
-        self._show()
-
-    def clear(self) -> None:
-        """Leave no line behind."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-
-    def _show(self) -> None:
-        if self._shown:
-            running = ", ".join(list(self._running)[-2:])
-            sys.stderr.write(f"\r\x1b[K{self._done}/{self._total} {running}"[:100])
-            sys.stderr.flush()
+def _facts(options: argparse.Namespace, seed: bytes, progress: Progress) -> Facts:
+    reaching = ["--target", options.target]
+    reaching += ["--node-id", options.node_id] if options.node_id else []
+    reaching += ["--key", str(options.key)] if options.key else []
+    return Facts(
+        set="responder",
+        scope=responders_scope(),
+        tier=options.tier,
+        filters=tuple(options.filter),
+        seed=seed,
+        began=time.time() - progress.seconds(),
+        seconds=progress.seconds(),
+        address=options.target,
+        node_id=options.node_id,
+        reaching=tuple(reaching),
+    )
