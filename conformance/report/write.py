@@ -16,7 +16,6 @@ from .facts import Facts
 from .junit import junit
 from .page import page
 
-
 _OURS = frozenset({"report.json", "index.html", "junit.xml", "badge.svg", "transcripts"})
 
 
