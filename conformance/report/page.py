@@ -83,7 +83,7 @@ def page(report: Document, transcripts: Mapping[str, Transcript], kills: Sequenc
         sections=[(name, list(each)) for name, each in groupby(_by_section(report), key=lambda each: each["section"])],
         by_id={each["id"]: each for each in report["requirements"]},
         troubled=[each for each in report["cases"] if each["verdict"] not in _FINE],
-        broken=[each for each in report["requirements"] if each["verdict"] in ("fail", "warn")],
+        broken=[each for verdict in ("fail", "warn") for each in report["requirements"] if each["verdict"] == verdict],
         rows=shown,
         kills=kill_matrix_section(kills, [each["id"] for each in report["requirements"]]) if kills else "",
         symbols=SYMBOLS,
