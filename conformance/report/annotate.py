@@ -17,6 +17,8 @@ _SIMPLE = {20: "false", 21: "true", 22: "null"}
 _MOST_LINES = 300
 _MOST_DEPTH = 24
 _TEXT = 72
+_ROW = 16
+_FIRST_ROWS = 4
 _DULL = re.compile(r" bytes\b|: (?:a map|an array|a signed object)\b")
 """Notes that say no value."""
 
@@ -175,17 +177,16 @@ def notes(lines: list[Line], most: int) -> str:
     return shortened(", ".join(said), most)
 
 
-def groups(data: bytes, line: Line, marks: frozenset[int]) -> Iterator[tuple[list[int], int]]:
+def groups(line: Line, marks: frozenset[int]) -> Iterator[tuple[list[int], int]]:
     """The bytes of a line in rows of 16, as offsets, each with how many bytes were left out before it.
 
     Long lines keep their first rows, the last one, and those around a mark.
     """
-    rows = [list(range(at, min(at + 16, line.end))) for at in range(line.start, min(line.end, len(data)), 16)]
-    left_out = 0
-    for number, row in enumerate(rows):
-        near = any(row[0] - 16 <= mark <= row[-1] + 16 for mark in marks)
-        if number < 4 or number == len(rows) - 1 or near:
-            yield row, left_out
-            left_out = 0
-        else:
-            left_out += len(row)
+    count = -(-(line.end - line.start) // _ROW)
+    marked = {(mark - line.start) // _ROW + step for mark in marks for step in (-1, 0, 1)}
+    shown = sorted(number for number in {*range(_FIRST_ROWS), count - 1, *marked} if 0 <= number < count)
+    before = 0
+    for number in shown:
+        start = line.start + number * _ROW
+        yield list(range(start, min(start + _ROW, line.end))), (number - before) * _ROW
+        before = number + 1

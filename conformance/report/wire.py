@@ -65,7 +65,7 @@ class Row:
     def bytes(self) -> Iterator[Bytes]:
         """Its bytes, line by line, with what they mean."""
         for line in self.lines:
-            for number, (row, left_out) in enumerate(groups(self.data, line, frozenset(self.marks))):
+            for number, (row, left_out) in enumerate(groups(line, frozenset(self.marks))):
                 yield Bytes(
                     offset=row[0],
                     left_out=left_out,
