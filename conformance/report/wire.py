@@ -32,7 +32,6 @@ class Bytes:
     offset: int
     left_out: int
     pieces: tuple[tuple[str, bool], ...]
-    width: int
     depth: int
     note: str
 
@@ -70,7 +69,6 @@ class Row:
                     offset=row[0],
                     left_out=left_out,
                     pieces=tuple(self._pieces(row)),
-                    width=3 * len(row),
                     depth=line.depth,
                     note=line.note if number == 0 else "",
                 )
