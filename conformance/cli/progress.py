@@ -16,8 +16,9 @@ from .text import judgement_lines
 class Progress:
     """Follows a run. What it says goes to standard output, the line that moves to standard error."""
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
+    def __init__(self, total: int, *, quiet: bool, excused: frozenset[str]) -> None:
         self._total = total
+        self._excused = excused
         self._quiet = quiet
         self._done = 0
         self._failed = 0
@@ -25,6 +26,12 @@ class Progress:
         self._began = time.monotonic()
         self._moves = sys.stderr.isatty()
         self._said: dict[str, Verdict] = {}
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clear()
 
     def seconds(self) -> float:
         """How long it has taken so far."""
@@ -39,20 +46,21 @@ class Progress:
         """A case is over."""
         self._running.pop(judgement.case.id, None)
         self._done += 1
-        self._failed += judgement.verdict is Verdict.FAIL
+        self._failed += judgement.verdict is Verdict.FAIL and judgement.case.id not in self._excused
         self.say(judgement)
         self._move()
 
     def say(self, judgement: Judgement) -> None:
         """Print what did not pass, unless it was said already."""
-        known = self._said.get(judgement.case.id, Verdict.PASS)
+        said = self._said.get(judgement.case.id, Verdict.PASS)
         self._said[judgement.case.id] = judgement.verdict
-        if not self._quiet and judgement.verdict is not known:
-            self.clear()
-            print("\n".join(judgement_lines(judgement)), flush=True)
+        if not self._quiet and judgement.verdict is not said:
+            self._clear()
+            first, *rest = judgement_lines(judgement)
+            known = " (known)" if judgement.case.id in self._excused else ""
+            print("\n".join([first + known, *rest]), flush=True)
 
-    def clear(self) -> None:
-        """Leave no line behind."""
+    def _clear(self) -> None:
         if self._moves:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

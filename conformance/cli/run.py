@@ -5,22 +5,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import secrets
-import time
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from conformance import bech32m
 from conformance.case import TIERS
+from conformance.data import DEFAULT_SET, sets
 from conformance.judge.finding import Verdict
 from conformance.report.document import ReportError, document
-from conformance.report.facts import Facts, responders_scope
+from conformance.report.facts import Facts
 from conformance.report.write import prepare, text, write
+from conformance.running import known
 from conformance.running.live import LiveEnvironment
+from conformance.running.preflight import NobodyError, preflight
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
 from conformance.signing import Key
 
-from .exits import harness, status, usage
+from .exits import NOT_CONFORMANT, NOT_VERIFIED, harness, status, usage
 from .progress import Progress
 
 
@@ -29,13 +33,20 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("run", help="judge a node that listens on the network")
     parser.add_argument("--target", required=True, metavar="HOST:PORT", help="where the node listens, UDP")
     parser.add_argument("--node-id", metavar="ID", help="the id that it has to prove (myc1…)")
+    parser.add_argument("--set", choices=sets(), default=DEFAULT_SET, help=_sets_help())
     parser.add_argument("--tier", choices=TIERS, default="core", help="how much is run (default: core)")
     parser.add_argument("--filter", action="append", default=[], metavar="GLOB", help="only cases whose id matches")
+    parser.add_argument("--known-failing", type=Path, metavar="FILE", help="TOML: cases that are known to fail")
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, a page, JUnit and a badge there")
     parser.add_argument("--json", action="store_true", help="print the report's document instead of text")
     parser.set_defaults(call=_call)
+
+
+def _sets_help() -> str:
+    listed = "; ".join(f"{each.name}: {each.title}" for each in sets().values())
+    return f"what the verdict is about (default: {DEFAULT_SET}). {listed}"
 
 
 def _call(options: argparse.Namespace) -> int:
@@ -45,34 +56,80 @@ def _call(options: argparse.Namespace) -> int:
     target = None if options.node_id is None else bech32m.read(options.node_id)
     if options.node_id is not None and target is None:
         return usage(f"--node-id {options.node_id} is no node id")
+    selection = Selection(scope=sets()[options.set], tier=options.tier, patterns=tuple(options.filter))
     try:
         seed = secrets.token_bytes(8) if options.seed is None else bytes.fromhex(options.seed)
         key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
-        selected = Selection(tier=options.tier, patterns=tuple(options.filter)).cases()
+        listed = {} if options.known_failing is None else known.read(options.known_failing)
+        selection.cases()
         if options.report is not None:
             prepare(options.report)
     except (OSError, ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
     environment = LiveEnvironment(host.strip("[]"), int(port), target)
-    progress = Progress(len(selected), quiet=options.json)
-    result = asyncio.run(
-        run_cases(selected, environment, seed=seed, key=key, began=progress.began, ended=progress.ended)
-    )
-    progress.clear()
+    return asyncio.run(_run(options, selection, environment, seed=seed, key=key, listed=listed))
+
+
+async def _run(
+    options: argparse.Namespace,
+    selection: Selection,
+    environment: LiveEnvironment,
+    *,
+    seed: bytes,
+    key: Key | None,
+    listed: dict[str, known.Known],
+) -> int:
+    began = datetime.now(UTC)
+    aside = sys.stderr if options.json else sys.stdout
     try:
-        return _report(options, result, seed, progress)
+        about = await preflight(environment, seed=seed, key=key)
+    except NobodyError as error:
+        print(f"NOT FULLY VERIFIED: nothing was run. {error}", file=aside)
+        return NOT_VERIFIED
+    print(about.describe(), file=aside)
+    excused = known.excused(listed, began.date())
+    progress = Progress(len(selection.cases()), quiet=options.json, excused=excused)
+    with progress:
+        result = await run_cases(
+            selection,
+            environment,
+            seed=seed,
+            key=key,
+            excused=excused,
+            began=progress.began,
+            ended=progress.ended,
+        )
+    try:
+        _report(options, result, _facts(options, seed, began, progress.seconds()))
     except ReportError as error:
         return harness(f"no report of this run: {error}")
+    if not options.json:
+        _print(result, seed, progress)
+    wrong = list(known.problems(listed, result.judgements, began.date()))
+    for problem in wrong:
+        print(f"known failures: {problem}", file=aside)
+    return NOT_CONFORMANT if wrong else status(result)
 
 
-def _report(options: argparse.Namespace, result: Run, seed: bytes, progress: Progress) -> int:
-    facts = _facts(options, seed, progress)
+def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
+    """Write the report, or make it for those who want to read it at once. Raises `ReportError`."""
     made = document(result, facts) if options.report is None else write(options.report, result, facts)
     if options.json:
         print(text(made), end="")
-    else:
-        _print(result, seed, progress)
-    return status(result)
+
+
+def _facts(options: argparse.Namespace, seed: bytes, began: datetime, seconds: float) -> Facts:
+    reaching = ["--target", options.target]
+    reaching += ["--node-id", options.node_id] if options.node_id else []
+    reaching += ["--key", str(options.key)] if options.key else []
+    return Facts(
+        seed=seed,
+        began=began,
+        seconds=seconds,
+        address=options.target,
+        node_id=options.node_id,
+        reaching=tuple(reaching),
+    )
 
 
 def _print(result: Run, seed: bytes, progress: Progress) -> None:
@@ -80,22 +137,4 @@ def _print(result: Run, seed: bytes, progress: Progress) -> None:
         progress.say(judgement)
     counts = {verdict: result.count(verdict) for verdict in Verdict}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
-    print(f"{result.outcome} in {progress.seconds():.1f} s (seed {seed.hex()})")
-
-
-def _facts(options: argparse.Namespace, seed: bytes, progress: Progress) -> Facts:
-    reaching = ["--target", options.target]
-    reaching += ["--node-id", options.node_id] if options.node_id else []
-    reaching += ["--key", str(options.key)] if options.key else []
-    return Facts(
-        set="responder",
-        scope=responders_scope(),
-        tier=options.tier,
-        filters=tuple(options.filter),
-        seed=seed,
-        began=time.time() - progress.seconds(),
-        seconds=progress.seconds(),
-        address=options.target,
-        node_id=options.node_id,
-        reaching=tuple(reaching),
-    )
+    print(f"{result.outcome} ({result.selection.describe()}) in {progress.seconds():.1f} s, seed {seed.hex()}")

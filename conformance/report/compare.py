@@ -9,12 +9,12 @@ from typing import Any
 from .document import Document
 
 _RANKS = (
-    ("CONFORMANT", "pass"),
+    ("CONFORMANT", "pass", "kept"),
     ("warn",),
-    ("not-applicable",),
-    ("NOT FULLY VERIFIED", "untestable", "inconclusive", "unexercised"),
+    ("not-applicable", "not applicable"),
+    ("NOT FULLY VERIFIED", "untestable", "inconclusive", "not verified", "not run"),
     ("harness-error",),
-    ("NOT CONFORMANT", "fail"),
+    ("NOT CONFORMANT", "fail", "broken"),
 )
 """From good to bad. What showed something and no longer does got worse."""
 _RANK: Mapping[str, int] = {verdict: rank for rank, verdicts in enumerate(_RANKS) for verdict in verdicts}

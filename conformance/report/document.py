@@ -15,9 +15,11 @@ from conformance.data import requirements
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.judge import Judgement, judge
 from conformance.running.run import Run
+from conformance.running.scope import Standing, standing
 
 from . import facts as about
-from . import target, verdicts
+from . import target
+from .cells import cells
 from .facts import Facts
 
 Document: TypeAlias = dict[str, Any]
@@ -30,15 +32,15 @@ class ReportError(RuntimeError):
 def document(run: Run, facts: Facts) -> Document:
     """The report of ``run``. Raises `ReportError` where it is none by its own schema."""
     judgements = list(run.judgements.values())
-    cases = [_case(each, facts) for each in judgements]
-    named = _requirements(judgements, facts.scope)
+    cases = [_case(each, run, facts) for each in judgements]
+    named = _requirements(run)
     made = {
         "verdict": str(run.outcome),
-        "set": facts.set,
+        "set": run.selection.scope.name,
         "spec": about.spec(),
-        "suite": facts.suite(),
+        "suite": facts.suite(run.selection),
         "target": _target(judgements, facts),
-        "counts": {"cases": _counts(cases, Verdict), "requirements": _counts(named, (*Verdict, verdicts.UNEXERCISED))},
+        "counts": {"cases": _counts(cases, Verdict), "requirements": _counts(named, Standing)},
         "requirements": named,
         "cases": cases,
     }
@@ -81,12 +83,13 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _case(judgement: Judgement, facts: Facts) -> Document:
+def _case(judgement: Judgement, run: Run, facts: Facts) -> Document:
     case = judgement.case
     events = judgement.transcript.events
     return {
         "id": case.id,
         "verdict": str(judgement.verdict),
+        "known": case.id in run.excused,
         "requirements": list(case.requirements),
         "page": case.page,
         "expected": case.expect.describe(),
@@ -97,7 +100,7 @@ def _case(judgement: Judgement, facts: Facts) -> Document:
         "findings": [_finding(each) for each in judgement.findings],
         # What `judge` says of the file; its twin, which it does not see, may have taken from that.
         "transcript": {"file": file_name(case.id), "verdict": str(judge(case, judgement.transcript).verdict)},
-        "reproducer": facts.reproducer(case),
+        "reproducer": facts.reproducer(case, run.selection),
     }
 
 
@@ -112,8 +115,9 @@ def _finding(finding: Finding) -> Document:
     }
 
 
-def _requirements(judgements: Iterable[Judgement], scope: frozenset[str]) -> list[Document]:
-    shown = verdicts.by_requirement(judgements)
+def _requirements(run: Run) -> list[Document]:
+    """The set's, and whatever else a case shows."""
+    shown = cells(run.judgements.values())
     return [
         {
             "id": each.id,
@@ -121,11 +125,11 @@ def _requirements(judgements: Iterable[Judgement], scope: frozenset[str]) -> lis
             "actor": each.actor,
             "section": each.section,
             "sentence": each.sentence,
-            "verdict": str(verdicts.of_requirement(shown.get(each.id, {}))),
+            "verdict": str(standing(each.id, run.judgements.values())),
             "cases": {case: str(verdict) for case, verdict in shown.get(each.id, {}).items()},
         }
         for each in requirements().values()
-        if each.id in scope or each.id in shown
+        if each.id in shown or each.id in run.selection.scope.requirements
     ]
 
 

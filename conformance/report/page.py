@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from conformance.running.matrix import Kill
+from conformance.running.scope import Standing
 from conformance.wire.transcript import Transcript
 
 from .document import Document
@@ -29,8 +30,8 @@ SYMBOLS: Mapping[str, str] = {
     "untestable": "?",
     "inconclusive": "≈",
     "harness-error": "⚑",
-    "unexercised": "○",
     "elsewhere": "·",
+    "not-run": "○",
 }
 MEANINGS: Mapping[str, str] = {
     "pass": "kept",
@@ -40,12 +41,20 @@ MEANINGS: Mapping[str, str] = {
     "untestable": "a prerequisite is missing",
     "inconclusive": "shown neither way",
     "harness-error": "the suite itself failed",
-    "unexercised": "no case of this run",
     "elsewhere": "the case failed for another requirement",
+    "not-run": "no case of this run shows it",
 }
 _FINE = frozenset({"pass", "not-applicable"})
 _WIRE = frozenset({"fail", "warn", "harness-error", "inconclusive"})
 """Verdicts of cases whose frames are shown."""
+_TONES: Mapping[str, str] = {
+    Standing.KEPT: "pass",
+    Standing.BROKEN: "fail",
+    Standing.NOT_VERIFIED: "inconclusive",
+    Standing.NOT_APPLICABLE: "not-applicable",
+    Standing.NOT_RUN: "not-run",
+}
+"""How a requirement that stands so is shown: as a case that ended so."""
 _SEALS = {"CONFORMANT": "pass", "NOT FULLY VERIFIED": "untestable", "NOT CONFORMANT": "fail"}
 
 
@@ -83,7 +92,11 @@ def page(report: Document, transcripts: Mapping[str, Transcript], kills: Sequenc
         sections=[(name, list(each)) for name, each in groupby(_by_section(report), key=lambda each: each["section"])],
         by_id={each["id"]: each for each in report["requirements"]},
         troubled=[each for each in report["cases"] if each["verdict"] not in _FINE],
-        broken=[each for verdict in ("fail", "warn") for each in report["requirements"] if each["verdict"] == verdict],
+        broken=sorted(
+            (each for each in report["requirements"] if each["verdict"] == Standing.BROKEN),
+            key=lambda each: tone(each) != "fail",
+        ),
+        tone=tone,
         rows=shown,
         kills=kill_matrix_section(kills, [each["id"] for each in report["requirements"]]) if kills else "",
         symbols=SYMBOLS,
@@ -111,6 +124,12 @@ def families(report: Document) -> list[Family]:
             )
         )
     return made
+
+
+def tone(requirement: Document) -> str:
+    """The verdict whose looks a requirement has: a SHOULD that is not kept is a warning."""
+    shown = _TONES[requirement["verdict"]]
+    return "warn" if shown == "fail" and not requirement["keyword"].startswith("MUST") else shown
 
 
 def _by_section(report: Document) -> Iterable[Document]:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from conformance.cases.registry import cases
+from conformance.data import DEFAULT_SET, sets
 from conformance.entropy import Entropy
 from conformance.honest.connection import Connection
 from conformance.honest.node import Node
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.judge import Judgement, judge
-from conformance.report.facts import Facts, responders_scope
+from conformance.report.facts import Facts
 from conformance.running.memory import transcript_of
 from conformance.running.results import beside_twins
-from conformance.running.run import Run
+from conformance.running.run import Run, Selection
 from conformance.wire.transcript import Event
 
 PINNED = "handshake/accept-pinned"
 FLIPPED = "handshake/reject-bad-signature"
+SELECTION = Selection(scope=sets()[DEFAULT_SET], tier="core")
 FACTS = Facts(
-    set="responder",
-    scope=responders_scope(),
-    tier="core",
-    filters=(),
     seed=b"report",
-    began=1_790_000_000.0,
+    began=datetime(2026, 9, 21, 12, 0, tzinfo=UTC),
     seconds=1.5,
     address="192.0.2.1:7400",
     node_id=None,
@@ -44,7 +43,12 @@ def run_of(
     judgements = {}
     for each in ids:
         judgements[each] = judge(cases()[each], transcript_of(cases()[each], node, connection, seed=FACTS.seed))
-    return Run(judgements=beside_twins(judgements))
+    return run_with(beside_twins(judgements))
+
+
+def run_with(judgements: Mapping[str, Judgement], excused: frozenset[str] = frozenset()) -> Run:
+    """A run that came to some judgements."""
+    return Run(selection=SELECTION, judgements=judgements, excused=excused)
 
 
 def with_findings(judgement: Judgement, verdict: Verdict, *findings: Finding) -> Judgement:

@@ -43,8 +43,8 @@ def test_run_writes_the_report_and_prints_the_verdict(
     assert main([*RUN, "--filter", PINNED, "--report", str(tmp_path / "report")]) == 0
     said = capsys.readouterr()
     assert said.err == "", "where nobody looks at a terminal, nothing moves"
-    assert said.out.splitlines()[0] == "1 pass"
-    assert said.out.splitlines()[1].startswith("CONFORMANT in ")
+    assert said.out.splitlines()[-2] == "1 pass"
+    assert said.out.splitlines()[-1].startswith("CONFORMANT (set responder, tier core")
     names = {each.name for each in (tmp_path / "report").iterdir()}
     assert names == {"report.json", "transcripts", "index.html", "junit.xml", "badge.svg"}
     assert load(tmp_path / "report")["suite"]["seed"] == "07"
@@ -96,10 +96,10 @@ def renamed() -> dict[str, Any]:
     ("reports", "status", "says"),
     [
         ((HONEST, HONEST), 0, ["nothing got worse"]),
-        ((HONEST, FAILED), 1, [f"worse   {FLIPPED}: pass -> fail", "worse   HSK-006~1: pass -> fail", "3 got worse"]),
+        ((HONEST, FAILED), 1, [f"worse   {FLIPPED}: pass -> fail", "worse   HSK-006~1: kept -> broken", "3 got worse"]),
         ((FAILED, HONEST), 0, [f"better  {FLIPPED}: fail -> pass", "better  verdict: NOT CONFORMANT -> CONFORMANT"]),
-        ((HONEST, NARROW), 1, [f"gone    {FLIPPED}: pass", "worse   HSK-006~1: pass -> unexercised"]),
-        ((NARROW, HONEST), 0, [f"new     {FLIPPED}: pass", "better  HSK-006~1: unexercised -> pass"]),
+        ((HONEST, NARROW), 1, [f"gone    {FLIPPED}: pass", "worse   HSK-006~1: kept -> not run"]),
+        ((NARROW, HONEST), 0, [f"new     {FLIPPED}: pass", "better  HSK-006~1: not run -> kept"]),
         ((HONEST, renamed()), 0, ["new     handshake/reject-wrong-signature: pass", "another specification"]),
     ],
     ids=["same", "worse", "better", "narrower", "wider", "renamed"],

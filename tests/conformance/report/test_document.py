@@ -16,11 +16,9 @@ from conformance.judge.finding import Finding, Verdict
 from conformance.mutants.mutant import skipping
 from conformance.mutants.registry import mutants
 from conformance.report.document import ReportError, document, load, validate
-from conformance.report.verdicts import of_requirement
 from conformance.report.write import prepare, write
-from conformance.running.run import Run
 
-from .runs import FACTS, FLIPPED, PINNED, run_of, with_findings
+from .runs import FACTS, FLIPPED, PINNED, SELECTION, run_of, run_with, with_findings
 
 LAX = skipping("HSK-006")
 BINDS_NOTHING = mutants()["binds-hello-to-nothing"].connection
@@ -42,18 +40,20 @@ def test_the_top_level_is_what_is_promised() -> None:
 def test_every_requirement_of_the_set_is_there_with_its_sentence() -> None:
     made = document(run_of(), FACTS)
     found = by_id(made["requirements"])
-    assert found.keys() == FACTS.scope
-    assert {each["sentence"] for each in found.values()} == {requirements()[each].sentence for each in FACTS.scope}
+    assert found.keys() == set(SELECTION.scope.requirements)
+    assert {each["sentence"] for each in found.values()} == {
+        requirements()[each].sentence for each in SELECTION.scope.requirements
+    }
     assert found["HSK-006~1"]["cases"] == {FLIPPED: "pass"}
-    assert found["HSK-006~1"]["verdict"] == "pass"
-    assert found["HSK-014~1"]["verdict"] == "unexercised"
+    assert found["HSK-006~1"]["verdict"] == "kept"
+    assert found["HSK-014~1"]["verdict"] == "not run"
     assert sum(made["counts"]["requirements"].values()) == len(found)
 
 
 def test_a_broken_requirement_fails_and_no_other() -> None:
     made = document(run_of(node=LAX), FACTS)
     assert made["verdict"] == "NOT CONFORMANT"
-    assert [each["id"] for each in made["requirements"] if each["verdict"] == "fail"] == ["HSK-006~1"]
+    assert [each["id"] for each in made["requirements"] if each["verdict"] == "broken"] == ["HSK-006~1"]
     (finding,) = by_id(made["cases"])[FLIPPED]["findings"]
     assert finding["requirements"] == ["HSK-006~1"]
     assert finding["event"] is None
@@ -62,34 +62,36 @@ def test_a_broken_requirement_fails_and_no_other() -> None:
 def test_a_case_that_failed_for_something_else_shows_nothing() -> None:
     made = document(run_of((PINNED,), connection=BINDS_NOTHING), FACTS)
     found = by_id(made["requirements"])
-    assert found["HSK-016~1"]["verdict"] == "fail"
+    assert found["HSK-016~1"]["verdict"] == "broken"
     assert found["HSK-003~1"]["cases"] == {PINNED: "elsewhere"}
-    assert found["HSK-003~1"]["verdict"] == "inconclusive"
+    assert found["HSK-003~1"]["verdict"] == "not verified"
     assert made["target"]["node_id"] is None, "a HELLO of another connection proves no id"
 
 
-@pytest.mark.parametrize(
-    ("shown", "verdict"),
-    [
-        ((), "unexercised"),
-        (("pass", "fail"), "fail"),
-        (("pass", "untestable"), "untestable"),
-        (("pass", "elsewhere"), "pass"),
-        (("elsewhere",), "inconclusive"),
-        (("warn", "pass"), "warn"),
-        (("not-applicable", "pass"), "pass"),
-        (("harness-error", "pass"), "harness-error"),
-    ],
-)
-def test_a_requirement_is_no_better_than_what_shows_it(shown: tuple[str, ...], verdict: str) -> None:
-    assert of_requirement({str(number): each for number, each in enumerate(shown)}) == verdict
+def test_a_warning_breaks_what_it_cites_and_shows_the_rest() -> None:
+    judged = run_of((PINNED,)).judgements[PINNED]
+    finding = Finding(verdict=Verdict.WARN, message="late", requirements=("CTL-008~1",))
+    made = document(run_with({PINNED: with_findings(judged, Verdict.WARN, finding)}), FACTS)
+    found = by_id(made["requirements"])
+    assert (found["CTL-008~1"]["verdict"], found["CTL-008~1"]["cases"]) == ("broken", {PINNED: "warn"})
+    assert (found["HSK-003~1"]["verdict"], found["HSK-003~1"]["cases"]) == ("kept", {PINNED: "pass"})
+
+
+def test_a_known_failure_is_one_that_says_so() -> None:
+    run = run_of(node=LAX)
+    made = document(run_with(run.judgements, excused=frozenset({FLIPPED})), FACTS)
+    assert made["verdict"] == "NOT FULLY VERIFIED"
+    assert {each["id"]: (each["verdict"], each["known"]) for each in made["cases"]} == {
+        PINNED: ("pass", False),
+        FLIPPED: ("fail", True),
+    }
 
 
 def test_a_case_beside_a_twin_that_failed_keeps_the_verdict_of_its_transcript() -> None:
     run = run_of()
     failed = with_findings(run.judgements[PINNED], Verdict.FAIL, Finding(verdict=Verdict.FAIL, message="no"))
     alone = replace(run.judgements[FLIPPED], verdict=Verdict.INCONCLUSIVE)
-    made = document(Run(judgements={PINNED: failed, FLIPPED: alone}), FACTS)
+    made = document(run_with({PINNED: failed, FLIPPED: alone}), FACTS)
     case = by_id(made["cases"])[FLIPPED]
     assert case["verdict"] == "inconclusive"
     assert case["transcript"]["verdict"] == "pass"

@@ -15,13 +15,13 @@ from conformance.honest.node import Model, Node
 from conformance.judge.finding import Finding, Verdict
 from conformance.mutants.mutant import skipping
 from conformance.mutants.registry import mutants
+from conformance.report.cells import ELSEWHERE
 from conformance.report.document import document
 from conformance.report.page import SYMBOLS, page
-from conformance.report.verdicts import ELSEWHERE, UNEXERCISED
 from conformance.running.matrix import Kill, kills
 from conformance.running.run import Run
 
-from .runs import FACTS, FLIPPED, PINNED, run_of, with_event, with_findings
+from .runs import FACTS, FLIPPED, PINNED, run_of, run_with, with_event, with_findings
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x1b[2J\ud800'
 VOID = {"meta", "link", "input", "br", "rect", "img"}
@@ -123,7 +123,7 @@ def hostile() -> Iterator[tuple[str, Run]]:
     run = failing()
     judged = run.judgements[FLIPPED]
     message = Finding(verdict=Verdict.FAIL, message=EVIL, requirements=("HSK-006~1",), lift=EVIL)
-    yield "finding", Run(judgements={FLIPPED: with_findings(judged, Verdict.FAIL, message)})
+    yield "finding", run_with({FLIPPED: with_findings(judged, Verdict.FAIL, message)})
     last = len(judged.transcript.events) - 1
     for name, changed in {
         "close": {"what": "close", "by": "target", "facts": {"layer": "application", "reason": EVIL}},
@@ -131,8 +131,8 @@ def hostile() -> Iterator[tuple[str, Run]]:
         "transport": {"what": "transport", "by": "target", "facts": {EVIL: EVIL}},
         "harness": {"what": "harness", "facts": {"error": EVIL}},
     }.items():
-        yield name, Run(judgements={FLIPPED: with_event(judged, last, **changed)})
-    yield "bytes", Run(judgements={FLIPPED: with_event(judged, 2, data=EVIL.encode("utf-8", "surrogatepass"))})
+        yield name, run_with({FLIPPED: with_event(judged, last, **changed)})
+    yield "bytes", run_with({FLIPPED: with_event(judged, 2, data=EVIL.encode("utf-8", "surrogatepass"))})
 
 
 @pytest.mark.parametrize(("name", "run"), list(hostile()), ids=lambda each: each if isinstance(each, str) else "")
@@ -170,7 +170,7 @@ def test_the_sentence_stands_beside_the_failure() -> None:
 
 
 def test_every_verdict_has_a_symbol() -> None:
-    assert SYMBOLS.keys() == {*map(str, Verdict), UNEXERCISED, ELSEWHERE}
+    assert SYMBOLS.keys() == {*map(str, Verdict), "not-run", ELSEWHERE}
     assert len(set(SYMBOLS.values())) == len(SYMBOLS), "colour alone tells nobody who does not see it"
 
 
@@ -178,7 +178,7 @@ def test_every_verdict_can_be_shown() -> None:
     judged = failing().judgements[FLIPPED]
     for verdict in Verdict:
         finding = Finding(verdict=verdict, message=f"it is {verdict}", lift="lift it")
-        html = made(Run(judgements={FLIPPED: with_findings(judged, verdict, finding)}))
+        html = made(run_with({FLIPPED: with_findings(judged, verdict, finding)}))
         assert f"it is {verdict}" in html
 
 

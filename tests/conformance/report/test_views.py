@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from conformance.judge.finding import Finding, Verdict
+from conformance.mutants.mutant import skipping
 from conformance.report.badge import badge
 from conformance.report.document import Document, document
 from conformance.report.junit import junit
-from conformance.running.run import Run
 
-from .runs import FACTS, FLIPPED, PINNED, run_of, with_findings
+from .runs import FACTS, FLIPPED, PINNED, run_of, run_with, with_findings
 
 EVIL = "]]>&<x>\x00\x1b[2J\ud800\nsecond line"
 
@@ -23,7 +23,7 @@ def report(verdict: Verdict) -> Document:
     run = run_of()
     finding = Finding(verdict=verdict, message=EVIL, requirements=("HSK-006~1",), lift="do it")
     judged = with_findings(run.judgements[FLIPPED], verdict, *([] if verdict is Verdict.PASS else [finding]))
-    return document(Run(judgements={PINNED: run.judgements[PINNED], FLIPPED: judged}), FACTS)
+    return document(run_with({PINNED: run.judgements[PINNED], FLIPPED: judged}), FACTS)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,15 @@ def test_junit_maps_every_verdict(verdict: Verdict, tags: list[str], sums: tuple
         assert "HSK-006~1" in (each.text or "")
         assert "\\x1b[2J" in (each.text or "")
         assert "--filter handshake/reject-bad-signature" in (each.text or "")
+
+
+def test_a_known_failure_is_skipped_and_says_so() -> None:
+    run = run_of(node=skipping("HSK-006"))
+    made = document(run_with(run.judgements, excused=frozenset({FLIPPED})), FACTS)
+    root = ElementTree.fromstring(junit(made))
+    (skipped,) = root.iter("skipped")
+    assert skipped.attrib["message"].startswith("known fail: ")
+    assert (root.attrib["failures"], root.attrib["skipped"]) == ("0", "1")
 
 
 def test_junit_is_utf8_whatever_the_target_said() -> None:
