@@ -23,6 +23,7 @@ from conformance.running.preflight import NobodyError, preflight
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
 from conformance.signing import Key
+from conformance.trace import live_kills
 
 from .exits import NOT_CONFORMANT, NOT_VERIFIED, harness, status, usage
 from .progress import Progress
@@ -40,6 +41,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, a page, JUnit and a badge there")
+    parser.add_argument("--mutants", action="store_true", help="with the kill matrix of the suite itself in the report")
     parser.add_argument("--json", action="store_true", help="print the report's document instead of text")
     parser.set_defaults(call=_call)
 
@@ -54,6 +56,8 @@ def _call(options: argparse.Namespace) -> int:
     if not separator or not port.isdecimal() or not 0 < int(port) < 65_536:
         return usage(f"--target {options.target}: write HOST:PORT")
     target = None if options.node_id is None else bech32m.read(options.node_id)
+    if options.mutants and options.report is None:
+        return usage("--mutants is about the report: add --report DIR")
     if options.node_id is not None and target is None:
         return usage(f"--node-id {options.node_id} is no node id")
     selection = Selection(scope=sets()[options.set], tier=options.tier, patterns=tuple(options.filter))
@@ -113,7 +117,10 @@ async def _run(
 
 def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
     """Write the report, or make it for those who want to read it at once. Raises `ReportError`."""
-    made = document(result, facts) if options.report is None else write(options.report, result, facts)
+    if options.report is None:
+        made = document(result, facts)
+    else:
+        made = write(options.report, result, facts, kills=live_kills() if options.mutants else ())
     if options.json:
         print(text(made), end="")
 

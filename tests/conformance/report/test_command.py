@@ -15,8 +15,10 @@ from conformance.cli import run as command
 from conformance.entropy import Entropy
 from conformance.honest.node import Node
 from conformance.mutants.mutant import skipping
+from conformance.mutants.registry import mutants
 from conformance.report.document import document, load
 from conformance.report.write import text
+from conformance.running.matrix import kills
 from conformance.running.memory import MemoryEnvironment
 
 from .runs import FACTS, FLIPPED, PINNED, run_of
@@ -76,6 +78,17 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path, capsys
     assert main([*RUN, "--filter", PINNED, "--report", str(tmp_path)]) == 2
     assert "is no report" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_suites_own_report_has_the_kill_matrix(
+    target: Callable[[Make], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target(Node)
+    monkeypatch.setattr(command, "live_kills", lambda: kills(mutants()["greets-second"]))
+    assert main([*RUN, "--filter", PINNED, "--mutants"]) == 2
+    assert "--report" in capsys.readouterr().err
+    assert main([*RUN, "--filter", PINNED, "--mutants", "--report", str(tmp_path / "report")]) == 0
+    assert "<strong>1 of 1</strong> are caught" in (tmp_path / "report/index.html").read_text(encoding="utf-8")
 
 
 HONEST = document(run_of(), FACTS)
