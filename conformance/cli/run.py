@@ -8,7 +8,7 @@ import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from conformance import bech32m
 from conformance.case import TIERS
@@ -71,10 +71,10 @@ def _call(options: argparse.Namespace) -> int:
     except (OSError, ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
     environment = LiveEnvironment(host.strip("[]"), int(port), target)
-    return asyncio.run(_run(options, selection, environment, seed=seed, key=key, listed=listed))
+    return _judge(options, selection, environment, seed=seed, key=key, listed=listed)
 
 
-async def _run(
+def _judge(
     options: argparse.Namespace,
     selection: Selection,
     environment: LiveEnvironment,
@@ -84,27 +84,15 @@ async def _run(
     listed: dict[str, known.Known],
 ) -> int:
     began = datetime.now(UTC)
+    excused = known.excused(listed, began.date())
+    progress = Progress(len(selection.cases()), quiet=options.json, excused=excused)
     aside = sys.stderr if options.json else sys.stdout
     try:
-        about = await preflight(environment, seed=seed, key=key)
+        result = asyncio.run(_run(selection, environment, progress, seed=seed, key=key, excused=excused, aside=aside))
+        _report(options, result, _facts(options, seed, began, progress.seconds()))
     except NobodyError as error:
         print(f"NOT FULLY VERIFIED: nothing was run. {error}", file=aside)
         return NOT_VERIFIED
-    print(about.describe(), file=aside)
-    excused = known.excused(listed, began.date())
-    progress = Progress(len(selection.cases()), quiet=options.json, excused=excused)
-    with progress:
-        result = await run_cases(
-            selection,
-            environment,
-            seed=seed,
-            key=key,
-            excused=excused,
-            began=progress.began,
-            ended=progress.ended,
-        )
-    try:
-        _report(options, result, _facts(options, seed, began, progress.seconds()))
     except ReportError as error:
         return harness(f"no report of this run: {error}")
     if not options.json:
@@ -113,6 +101,31 @@ async def _run(
     for problem in wrong:
         print(f"known failures: {problem}", file=aside)
     return NOT_CONFORMANT if wrong else status(result)
+
+
+async def _run(
+    selection: Selection,
+    environment: LiveEnvironment,
+    progress: Progress,
+    *,
+    seed: bytes,
+    key: Key | None,
+    excused: frozenset[str],
+    aside: TextIO,
+) -> Run:
+    """Look who is there, and judge it. Raises `NobodyError`."""
+    about = await preflight(environment, seed=seed, key=key)
+    print(about.describe(), file=aside)
+    with progress:
+        return await run_cases(
+            selection,
+            environment,
+            seed=seed,
+            key=key,
+            excused=excused,
+            began=progress.began,
+            ended=progress.ended,
+        )
 
 
 def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
