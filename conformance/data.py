@@ -56,6 +56,9 @@ class Requirement:
     actor: str
     seen: str
     """vector, wire, adapter, differential, model, audit or none."""
+    section: str
+    """The section of SPEC.md that it stands in."""
+    sentence: str
 
     @property
     def is_must(self) -> bool:
@@ -68,8 +71,16 @@ def requirements() -> Mapping[str, Requirement]:
     """Every requirement in force, by its id with revision."""
     lines = (specification() / "requirements.lock").read_text(encoding="utf-8").splitlines()
     words = [line.split() for line in lines if line and not line.startswith("#")]
+    said = json.loads((specification() / "sentences.json").read_text(encoding="utf-8"))
     found = [
-        Requirement(id=each[0], keyword=each[1].replace("-", " "), actor=each[2], seen=each[3])
+        Requirement(
+            id=each[0],
+            keyword=each[1].replace("-", " "),
+            actor=each[2],
+            seen=each[3],
+            section=said[each[0]]["section"],
+            sentence=said[each[0]]["sentence"],
+        )
         for each in words
         if len(each) == 5
     ]

@@ -29,3 +29,9 @@ def usage(message: str) -> int:
     """Say what is wrong with the command line; the exit status."""
     print(f"conformance: {message}", file=sys.stderr)
     return USAGE
+
+
+def harness(message: str) -> int:
+    """Say what went wrong in the suite itself; the exit status."""
+    print(f"conformance: {message}", file=sys.stderr)
+    return HARNESS

@@ -5,24 +5,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import secrets
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from conformance import bech32m
 from conformance.case import TIERS
 from conformance.data import DEFAULT_SET, sets
 from conformance.judge.finding import Verdict
+from conformance.report.document import ReportError, document
+from conformance.report.facts import Facts
+from conformance.report.write import prepare, text, write
 from conformance.running import known
 from conformance.running.live import LiveEnvironment
 from conformance.running.preflight import NobodyError, preflight
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
 from conformance.signing import Key
+from conformance.trace import live_kills
 
-from .exits import NOT_CONFORMANT, NOT_VERIFIED, status, usage
+from .exits import NOT_CONFORMANT, NOT_VERIFIED, harness, status, usage
 from .progress import Progress
-from .text import judgement_lines
 
 
 def add(commands: Any) -> None:
@@ -36,6 +40,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--known-failing", type=Path, metavar="FILE", help="TOML: cases that are known to fail")
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, a page, JUnit and a badge there")
+    parser.add_argument("--mutants", action="store_true", help="with the kill matrix of the suite itself in the report")
+    parser.add_argument("--json", action="store_true", help="print the report's document instead of text")
     parser.set_defaults(call=_call)
 
 
@@ -49,6 +56,8 @@ def _call(options: argparse.Namespace) -> int:
     if not separator or not port.isdecimal() or not 0 < int(port) < 65_536:
         return usage(f"--target {options.target}: write HOST:PORT")
     target = None if options.node_id is None else bech32m.read(options.node_id)
+    if options.mutants and options.report is None:
+        return usage("--mutants is about the report: add --report DIR")
     if options.node_id is not None and target is None:
         return usage(f"--node-id {options.node_id} is no node id")
     selection = Selection(scope=sets()[options.set], tier=options.tier, patterns=tuple(options.filter))
@@ -57,48 +66,95 @@ def _call(options: argparse.Namespace) -> int:
         key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
         listed = {} if options.known_failing is None else known.read(options.known_failing)
         selection.cases()
-    except (OSError, SelectionError, ValueError) as error:
+        if options.report is not None:
+            prepare(options.report)
+    except (OSError, ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
     environment = LiveEnvironment(host.strip("[]"), int(port), target)
-    return asyncio.run(_run(selection, environment, seed, key, listed))
+    return _judge(options, selection, environment, seed=seed, key=key, listed=listed)
+
+
+def _judge(
+    options: argparse.Namespace,
+    selection: Selection,
+    environment: LiveEnvironment,
+    *,
+    seed: bytes,
+    key: Key | None,
+    listed: dict[str, known.Known],
+) -> int:
+    began = datetime.now(UTC)
+    excused = known.excused(listed, began.date())
+    progress = Progress(len(selection.cases()), quiet=options.json, excused=excused)
+    aside = sys.stderr if options.json else sys.stdout
+    try:
+        result = asyncio.run(_run(selection, environment, progress, seed=seed, key=key, excused=excused, aside=aside))
+        _report(options, result, _facts(options, seed, began, progress.seconds()))
+    except NobodyError as error:
+        print(f"NOT FULLY VERIFIED: nothing was run. {error}", file=aside)
+        return NOT_VERIFIED
+    except ReportError as error:
+        return harness(f"no report of this run: {error}")
+    if not options.json:
+        _print(result, seed, progress)
+    wrong = list(known.problems(listed, result.judgements, began.date()))
+    for problem in wrong:
+        print(f"known failures: {problem}", file=aside)
+    return NOT_CONFORMANT if wrong else status(result)
 
 
 async def _run(
     selection: Selection,
     environment: LiveEnvironment,
+    progress: Progress,
+    *,
     seed: bytes,
     key: Key | None,
-    listed: dict[str, known.Known],
-) -> int:
-    try:
-        about = await preflight(environment, seed=seed, key=key)
-    except NobodyError as error:
-        print(f"NOT FULLY VERIFIED: nothing was run. {error}")
-        return NOT_VERIFIED
-    print(about.describe())
-    today = datetime.now(UTC).date()
-    progress = Progress(len(selection.cases()))
+    excused: frozenset[str],
+    aside: TextIO,
+) -> Run:
+    """Look who is there, and judge it. Raises `NobodyError`."""
+    about = await preflight(environment, seed=seed, key=key)
+    print(about.describe(), file=aside)
     with progress:
-        result = await run_cases(
+        return await run_cases(
             selection,
             environment,
             seed=seed,
             key=key,
-            excused=known.excused(listed, today),
+            excused=excused,
             began=progress.began,
             ended=progress.ended,
         )
-    _print(result, seed, progress.seconds())
-    wrong = list(known.problems(listed, result.judgements, today))
-    for problem in wrong:
-        print(f"known failures: {problem}")
-    return NOT_CONFORMANT if wrong else status(result)
 
 
-def _print(result: Run, seed: bytes, seconds: float) -> None:
-    for case, judgement in result.judgements.items():
-        if judgement.verdict is not Verdict.PASS:
-            print("\n".join(judgement_lines(judgement)) + (" (known)" if case in result.excused else ""))
+def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
+    """Write the report, or make it for those who want to read it at once. Raises `ReportError`."""
+    if options.report is None:
+        made = document(result, facts)
+    else:
+        made = write(options.report, result, facts, kills=live_kills() if options.mutants else ())
+    if options.json:
+        print(text(made), end="")
+
+
+def _facts(options: argparse.Namespace, seed: bytes, began: datetime, seconds: float) -> Facts:
+    reaching = ["--target", options.target]
+    reaching += ["--node-id", options.node_id] if options.node_id else []
+    reaching += ["--key", str(options.key)] if options.key else []
+    return Facts(
+        seed=seed,
+        began=began,
+        seconds=seconds,
+        address=options.target,
+        node_id=options.node_id,
+        reaching=tuple(reaching),
+    )
+
+
+def _print(result: Run, seed: bytes, progress: Progress) -> None:
+    for judgement in result.judgements.values():
+        progress.say(judgement)
     counts = {verdict: result.count(verdict) for verdict in Verdict}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
-    print(f"{result.outcome} ({result.selection.describe()}) in {seconds:.1f} s, seed {seed.hex()}")
+    print(f"{result.outcome} ({result.selection.describe()}) in {progress.seconds():.1f} s, seed {seed.hex()}")

@@ -26,12 +26,11 @@ class Standing(StrEnum):
 def standing(requirement: str, judgements: Iterable[Judgement]) -> Standing:
     """The standing of ``requirement`` over ``judgements``.
 
-    Broken where a finding of a failed case cites it, kept where a case passed that shows it.
+    Broken where a failure or a warning cites it, kept where a case passed that shows it.
     """
     verdicts: set[Verdict] = set()
     for judgement in judgements:
-        cited = {each for finding in judgement.findings for each in finding.requirements}
-        if judgement.verdict is Verdict.FAIL and requirement in cited:
+        if requirement in broken_by(judgement):
             return Standing.BROKEN
         if requirement in judgement.case.requirements:
             verdicts.add(judgement.verdict)
@@ -40,6 +39,12 @@ def standing(requirement: str, judgements: Iterable[Judgement]) -> Standing:
     if verdicts == {Verdict.NOT_APPLICABLE}:
         return Standing.NOT_APPLICABLE
     return Standing.NOT_VERIFIED if verdicts else Standing.NOT_RUN
+
+
+def broken_by(judgement: Judgement) -> frozenset[str]:
+    """The requirements that a case saw broken: findings of other kinds cite what they leave open."""
+    bad = (each for each in judgement.findings if each.verdict in (Verdict.FAIL, Verdict.WARN))
+    return frozenset(requirement for finding in bad for requirement in finding.requirements)
 
 
 def standings(scope: RequirementSet, judgements: Mapping[str, Judgement]) -> dict[str, Standing]:

@@ -82,6 +82,16 @@ def test_wheel_holds_the_packages_and_the_specifications_data(wheel: Path) -> No
     assert shipped == {str(file) for file in data()}
 
 
+def test_wheel_holds_what_the_suite_reads_of_its_own(wheel: Path) -> None:
+    own = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "conformance").rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+    assert "conformance/report/schema.json" in own
+    assert own <= set(zipfile.ZipFile(wheel).namelist())
+
+
 def test_wheel_says_what_pyproject_says(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     read = {Path(name).name: archive.read(name) for name in archive.namelist() if ".dist-info/" in name}
