@@ -128,7 +128,7 @@ async def use_p256_certificate(session: Session) -> None:
     await _connect(session)
 
 
-@FAMILY.case("allow-streams", requirements=("TRN-005~1",), expect=LivesOn())
+@FAMILY.case("allow-streams", requirements=("TRN-005~2",), expect=LivesOn())
 async def allow_streams(session: Session) -> None:
     """64 request streams at once: 63 that have shown the head of a frame, and one whose first frame is answered."""
     side = await Initiator.connected(session)

@@ -318,7 +318,6 @@ class Provider:
         self.rules.forbid("FLW-004", step < limit("MIN_CREDIT_STEP"), FailError("FLOW_CONTROL"))
         self.rules.forbid("FLW-005", value[0] - self.sent > limit("MAX_CREDIT"), FailError("FLOW_CONTROL"))
         self.credit = value[0]
-        self.timers.stop("payment")
         self.pump()
 
     def cancel(self, value: Mapping[int, Item]) -> None:

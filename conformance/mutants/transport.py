@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         slug="allows-few-streams",
         page="Lets its peer open sixteen request streams, where 64 are promised.",
-        breaks=("TRN-005~1",),
+        breaks=("TRN-005~2",),
         kills=("transport/allow-streams",),
         connection=connection_with(request_data=_lets_few_streams_through),
     ),

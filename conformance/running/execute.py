@@ -20,15 +20,15 @@ _LEEWAY = 60.0
 
 
 async def execute(
-    case: Case, environment: Environment, *, seed: bytes, key: Key | None = None, items: Sequence[int] | None = None
+    case: Case, environment: Environment, *, seed: bytes, key: Key | None = None, items: Sequence[int] = ()
 ) -> Transcript:
     """Run ``case`` once. Whatever happens in its script ends up in the transcript.
 
-    Of a generated case only some ``items`` can be run; all of them are where None are named.
+    Of a generated case only ``items`` are run, or all of them where none are named.
     """
-    drawn = range(case.items) if items is None else items
+    drawn = [*items] or [*range(case.items)]
     session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault, items=drawn)
-    began = environment.clock()
+    head = {**header(case, environment, seed), **({"items": drawn} if case.items else {})}
     try:
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
             await case.script(session)
@@ -38,17 +38,17 @@ async def execute(
         _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
     except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run
         _harness(session, traceback.format_exc())
-    header = {**_header(case, environment, seed, began), **({"items": list(drawn)} if case.items else {})}
-    return Transcript(header=header, events=tuple(session.recorder.events))
+    return Transcript(header=head, events=tuple(session.recorder.events))
 
 
-def _header(case: Case, environment: Environment, seed: bytes, began: float) -> Mapping[str, Any]:
+def header(case: Case, environment: Environment, seed: bytes) -> Mapping[str, Any]:
+    """The header of a transcript that begins now."""
     return {
         "case": case.id,
         "role": case.role,
         "spec": SPEC,
         "seed": seed.hex(),
-        "began": round(began, 3),
+        "began": round(environment.clock(), 3),
         "target": None if environment.target is None else environment.target.hex(),
     }
 

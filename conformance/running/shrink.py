@@ -11,9 +11,14 @@ Again = Callable[[Sequence[int]], Awaitable[Judgement]]
 """Runs the case with some of its items, and judges."""
 
 
+def drawn(judgement: Judgement) -> Sequence[int]:
+    """The items that were drawn for a judgement; none where nothing was."""
+    return tuple(judgement.transcript.header.get("items", ()))
+
+
 async def shrunk(judgement: Judgement, again: Again) -> Judgement:
     """The judgement of the fewest items that still fail, by halves; ``judgement`` itself where no half does."""
-    items: Sequence[int] = judgement.transcript.header.get("items", ())
+    items = drawn(judgement) if judgement.verdict is Verdict.FAIL else ()
     while len(items) > 1:
         middle = len(items) // 2
         for half in (items[:middle], items[middle:]):
@@ -24,12 +29,3 @@ async def shrunk(judgement: Judgement, again: Again) -> Judgement:
         else:
             break
     return judgement
-
-
-def reproducer(judgement: Judgement) -> str:
-    """What to add to the command that ran a case, to run just what failed in it; empty where nothing was drawn."""
-    header = judgement.transcript.header
-    if judgement.verdict is not Verdict.FAIL or not header.get("items"):
-        return ""
-    only = " ".join(f"--only {item}" for item in header["items"])
-    return f"--filter {judgement.case.id} --tier {judgement.case.tier} --seed {header['seed']} {only}"

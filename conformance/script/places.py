@@ -53,9 +53,7 @@ async def run(session: Session, place: Place, damage: Damage) -> None:
 
 def asking(side: Initiator) -> Asking:
     """A request for the target's first model."""
-    if not side.quotes:
-        raise side.session.untestable("the target offers no model", "offer a model to the suite's node")
-    return Asking(side, side.quotes[0])
+    return Asking(side, side.quote())
 
 
 async def complete(side: Initiator) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from conformance import dcbor, framing, shapes
 from conformance.data import error_name, registry
 from conformance.entropy import RESERVED
+from conformance.judge import where
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, LinkRecord, Record
 
@@ -35,11 +36,16 @@ def signs_items(record: Record) -> Iterator[Finding]:
                     value = dcbor.decode(body)
                 except dcbor.NotDeterministicError as error:
                     message, cited = f"the body of {what} is no item: {error.reason}", WRITTEN.get(error.reason)
-                    yield broken(message, cited or "ENC-003~1", frame.event, frame.start)
+                    yield broken(message, cited or "ENC-003~1", frame.event, _byte(frame, body, where.violation(body)))
                     continue
                 if isinstance(value, dict) and any(key in RESERVED for key in value):
                     message = f"a reserved key is in {what}, which is a signed map"
-                    yield broken(message, "EXT-011~1", frame.event, frame.start)
+                    yield broken(message, "EXT-011~1", frame.event, _byte(frame, body, 0))
+
+
+def _byte(frame: Frame, body: bytes, inside: int) -> int:
+    """Where a byte of a signed body lies in the data of its event."""
+    return frame.byte(frame.body.find(body) + inside)
 
 
 def _signed_bodies(frame: Frame) -> Iterator[bytes]:
@@ -71,7 +77,7 @@ def says_no_more_than_it_may(record: Record) -> Iterator[Finding]:
 @cache
 def _numbers() -> dict[int, frozenset[int]]:
     """The keys of ERROR that each registered code names."""
-    words = {"retry_after_ms": {1}, "limit and actual": {2, 3}}
+    words = {"retry_after_ms": {1}, "actual": {2, 3}}
     return {
         entry["value"]: frozenset[int]().union(*(keys for word, keys in words.items() if word in entry["meaning"]))
         for entry in registry("errors")
