@@ -250,4 +250,5 @@ for _state, (_kinds, _twin, _page) in _STATES.items():
             expect=Fails("UNEXPECTED_FRAME", _state),
             fault=Fault.FRAME_OUT_OF_STATE,
             twin=_twin,
+            tier="full" if _state == "closing" and _kind not in (framing.REQUEST, framing.CHUNK) else "core",
         )

@@ -105,8 +105,8 @@ class Damaged(Connection):
         super().__init__(node, _Damaging(port, node.entropy), *more)
 
 
-class DamagedBodies(Damaged):
-    """The same, with every signature made over the changed body: what gets further."""
+class DamagedHello(Damaged):
+    """The same, with another value in HELLO now and then, which is signed: what gets further."""
 
     def say_hello(self, body: dict[int, Any]) -> None:
         entropy = self.node.entropy
@@ -130,8 +130,9 @@ def test_a_rogue_neither_breaks_the_suite_nor_passes(rogue: type[Connection]) ->
     assert len(passed) < len(ALL) / 8, passed
 
 
-@pytest.mark.parametrize("seed", [b"one", b"two", b"three"])
-@pytest.mark.parametrize("rogue", [Damaged, DamagedBodies, Leaving])
+@pytest.mark.parametrize(
+    ("rogue", "seed"), [(Damaged, b"one"), (Damaged, b"two"), (DamagedHello, b"one"), (Leaving, b"one")]
+)
 def test_damaged_bytes_do_not_break_the_suite(rogue: type[Connection], seed: bytes) -> None:
     verdicts = {checked(case, transcript_of(case, Node, rogue, seed=seed)) for case in ALL}
     assert Verdict.FAIL in verdicts
