@@ -7,6 +7,7 @@ from collections.abc import Callable
 from conformance import dcbor, framing, signing
 from conformance.data import limit
 from conformance.judge.expect import Completes, Fails, Greets
+from conformance.judge.series import Watched
 from conformance.script import places
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
@@ -179,3 +180,16 @@ async def renew_quotes(session: Session) -> None:
     if left > _LONGEST:
         raise session.not_applicable(f"no quote of the target's expires within {_LONGEST:.0f} seconds")
     await side.rest(left + 3)
+
+
+FAMILY.add(
+    "keep-control-streams",
+    page="The target neither ends, resets nor stops a control stream, and stays within the allowance on its own. "
+    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    requirements=(
+        "CTL-002~1",
+        "CTL-005~1",
+    ),
+    script=places.visit,
+    expect=Watched(),
+)

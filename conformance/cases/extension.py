@@ -12,6 +12,7 @@ from conformance.entropy import RESERVED
 from conformance.judge.expect import Completes, Fails, Refuses, Shows
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Frame, Record
+from conformance.judge.series import Watched
 from conformance.script import places
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
@@ -233,3 +234,17 @@ for _slug, _requirement, _what, _predicate in (
         script=_many,
         expect=Shows(f"{_what} comes now and then", _predicate),
     )
+
+
+FAMILY.add(
+    "send-what-was-agreed",
+    page="The target sends no even type and key that nobody agreed on, and reserved ones only where they may be. "
+    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    requirements=(
+        "VER-007~1",
+        "EXT-010~1",
+        "EXT-011~1",
+    ),
+    script=places.visit,
+    expect=Watched(),
+)

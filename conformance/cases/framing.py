@@ -11,6 +11,7 @@ from conformance.dcbor import Item
 from conformance.judge.expect import All, Completes, Expectation, Fails, Greets, Shows, Stage
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Record
+from conformance.judge.series import Watched
 from conformance.script import places
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
@@ -252,3 +253,30 @@ for _state, (_kinds, _twin, _page) in _STATES.items():
             twin=_twin,
             tier="full" if _state == "closing" and _kind not in (framing.REQUEST, framing.CHUNK) else "core",
         )
+
+
+FAMILY.add(
+    "send-honest-frames",
+    page="Every frame of the target is in its shortest form and within its limit, and every body an item of its shape. "
+    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    requirements=(
+        "FRM-001~1",
+        "FRM-002~1",
+        "FRM-004~1",
+        "ENC-001~1",
+        "ENC-002~1",
+        "ENC-003~1",
+        "ENC-004~1",
+    ),
+    script=places.visit,
+    expect=Watched(),
+)
+
+FAMILY.add(
+    "keep-to-states",
+    page="The target sends no registered frame in a state that does not list it. "
+    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    requirements=("STM-002~1",),
+    script=places.visit,
+    expect=Watched(),
+)

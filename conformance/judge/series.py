@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from conformance import framing
 
 from .expect import Expectation, closed_by_target, ended, missing
-from .finding import Finding
+from .finding import Finding, Verdict
 from .record import Record
 
 
@@ -32,6 +32,20 @@ class Each(Expectation):
         asked, sent = len(record.transcript.header.get("items", ())), len(record.faults)
         if sent < asked:
             yield missing(record, f"the target let the suite try {sent} of {asked} times")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Expectation):
+    """Nothing but what is watched in every case, for cases whose requirements are all of that kind."""
+
+    def describe(self) -> str:
+        """For people."""
+        return "nothing that is watched in every case is wrong"
+
+    def judge(self, record: Record) -> Iterator[Finding]:
+        """Whether there was anything to watch: an answer, to its END."""
+        if not any(each.kind == framing.END for link in record.links for each in link.of("target")):
+            yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no whole answer to watch")
 
 
 @dataclass(frozen=True, slots=True)

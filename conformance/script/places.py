@@ -63,6 +63,15 @@ async def complete(side: Initiator) -> None:
     await one.finish()
 
 
+async def visit(session: Session) -> None:
+    """All that an honest initiator does in a while: it is refused, asks, and asks again; and it listens a little."""
+    side = await Initiator.connected(session)
+    await side.probe()
+    await complete(side)
+    await complete(side)
+    await side.probe()
+
+
 async def answering(session: Session, *, max_tokens: int = 8, prompt: str = PROMPT) -> Asking:
     """A request that the target has accepted, and for which nothing is paid yet."""
     one = asking(await Initiator.connected(session))
