@@ -185,7 +185,7 @@ async def renew_quotes(session: Session) -> None:
 FAMILY.add(
     "keep-control-streams",
     page="The target neither ends, resets nor stops a control stream, and stays within the allowance on its own. "
-    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    "An honest initiator is refused and answered; the same is watched in every other case.",
     requirements=(
         "CTL-002~1",
         "CTL-005~1",

@@ -114,7 +114,7 @@ async def _even(session: Session, where: str, kind: int) -> None:
         side = await Initiator.connected(session)
         stream = 2
     else:
-        one = await places.answering(session, max_tokens=32 if where == "answer" else 4)
+        one = await places.answering(session, max_tokens=32 if where == "answer" else 2)
         side, stream = one.side, one.stream
         if where == "closing":
             await one.agreement()
@@ -239,7 +239,7 @@ for _slug, _requirement, _what, _predicate in (
 FAMILY.add(
     "send-what-was-agreed",
     page="The target sends no even type and key that nobody agreed on, and reserved ones only where they may be. "
-    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    "An honest initiator is refused and answered; the same is watched in every other case.",
     requirements=(
         "VER-007~1",
         "EXT-010~1",

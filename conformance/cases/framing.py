@@ -213,7 +213,7 @@ async def _out_of_state(session: Session, kind: int, state: Stage) -> None:
         side = await Initiator.connected(session)
         one, stream = Asking(side, places.invented_quote(side)), 2
     else:
-        one = await places.answering(session, max_tokens=32 if state == "answer" else 4)
+        one = await places.answering(session, max_tokens=32 if state == "answer" else 2)
         side, stream = one.side, one.stream
         if state == "closing":
             await one.agreement()
@@ -258,7 +258,7 @@ for _state, (_kinds, _twin, _page) in _STATES.items():
 FAMILY.add(
     "send-honest-frames",
     page="Every frame of the target is in its shortest form and within its limit, and every body an item of its shape. "
-    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    "An honest initiator is refused and answered; the same is watched in every other case.",
     requirements=(
         "FRM-001~1",
         "FRM-002~1",
@@ -275,7 +275,7 @@ FAMILY.add(
 FAMILY.add(
     "keep-to-states",
     page="The target sends no registered frame in a state that does not list it. "
-    "A visit of an honest initiator with two requests; the same is watched in every other case.",
+    "An honest initiator is refused and answered; the same is watched in every other case.",
     requirements=("STM-002~1",),
     script=places.visit,
     expect=Watched(),

@@ -103,7 +103,6 @@ def _says_accept_in_another_shape(self: Provider, kind: int, body: dict[int, Ite
     Provider.send(self, kind, {0: str(body[0])} if kind == framing.ACCEPT else body, fin=fin)
 
 
-_HONEST = ("encoding/accept-every-type",)
 MUTANTS = (
     *(_reader(reason) for reason in _READERS),
     Mutant(

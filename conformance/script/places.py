@@ -64,10 +64,9 @@ async def complete(side: Initiator) -> None:
 
 
 async def visit(session: Session) -> None:
-    """All that an honest initiator does in a while: it is refused, asks, and asks again; and it listens a little."""
+    """What an honest initiator does in a while: it is refused, is answered, and is refused again."""
     side = await Initiator.connected(session)
     await side.probe()
-    await complete(side)
     await complete(side)
     await side.probe()
 
@@ -213,7 +212,7 @@ def _later(kind: int) -> Send:
 
 async def _countersign(side: Initiator, fault: Fault, damage: Damage) -> None:
     one = asking(side)
-    one.send(one.compose(), reserved=False)
+    one.send(one.compose(one.content(max_tokens=2)), reserved=False)
     body = damage(dcbor.encode({0: await one.agreement()}), limit("MAX_SMALL"))
     side.commits(fault)
     side.link.write(one.stream, framing.write_frame(framing.COUNTERSIGN, body), fin=True)
