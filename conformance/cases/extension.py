@@ -242,7 +242,7 @@ FAMILY.add(
     "An honest initiator is refused and answered; the same is watched in every other case.",
     requirements=(
         "VER-007~1",
-        "EXT-010~1",
+        "EXT-010~2",
         "EXT-011~1",
     ),
     script=places.visit,

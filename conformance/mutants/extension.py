@@ -145,7 +145,7 @@ MUTANTS = (
     Mutant(
         slug="begins-with-a-reserved-frame",
         page="Sends a frame of a reserved type before HELLO.",
-        breaks=("EXT-010~1",),
+        breaks=("EXT-010~2",),
         kills=("extension/send-what-was-agreed",),
         connection=connection_with(greet=_begins_with_reserved),
     ),

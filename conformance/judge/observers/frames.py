@@ -119,7 +119,7 @@ def sends_known_frames(record: Record) -> Iterator[Finding]:
             if framing.is_unknown(frame.kind) and frame.kind % 2 == 0:
                 yield _fail(f"frame type {frame.kind} is not agreed", "VER-007~1", frame.event, frame.start)
             elif framing.is_unknown(frame.kind) and frame.number == 0 and _opened_by_target(link, frame.stream):
-                yield _fail("a reserved type is the first frame of a stream", "EXT-010~1", frame.event, frame.start)
+                yield _fail("a reserved type is the first frame of a stream", "EXT-010~2", frame.event, frame.start)
 
 
 def _opened_by_target(link: LinkRecord, stream: int) -> bool:

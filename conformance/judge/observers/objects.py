@@ -77,9 +77,9 @@ def says_no_more_than_it_may(record: Record) -> Iterator[Finding]:
 @cache
 def _numbers() -> dict[int, frozenset[int]]:
     """The keys of ERROR that each registered code names."""
-    words = {"retry_after_ms": {1}, "actual": {2, 3}}
+    keys = {"retry_after_ms": 1, "limit": 2, "actual": 3}
     return {
-        entry["value"]: frozenset[int]().union(*(keys for word, keys in words.items() if word in entry["meaning"]))
+        entry["value"]: frozenset(keys[word] for word in entry["numbers"].split(", ") if word)
         for entry in registry("errors")
     }
 
