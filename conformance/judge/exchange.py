@@ -59,6 +59,16 @@ class Exchange:
         return [(each.get(0) or "", each.get(1) or 0) for each in self.chunks]
 
     @property
+    def cancel_is_valid(self) -> bool:
+        """Whether CANCEL has its shape, names chunks that were delivered, and a link that pays."""
+        cancel = self.cancel
+        return (
+            cancel is not None
+            and any(event == cancel.event for event, _, _ in self.releases)
+            and cancel.value[0] <= len(self.chunks)
+        )
+
+    @property
     def billed(self) -> list[tuple[str, int]]:
         """What the close has to bill: for CANCELLED the chunks that CANCEL names."""
         if self.close.get(7) == 4 and self.cancel is not None:

@@ -39,6 +39,11 @@ class Draft:
     kind: int = framing.REQUEST
     links: list[bytes] = field(default_factory=list)
 
+    @property
+    def name(self) -> bytes:
+        """The name of the open."""
+        return signing.name(signing.OPEN, self.signed[0])
+
 
 Edit = Callable[[Draft], None]
 
@@ -75,7 +80,8 @@ class Asking:
         """Bytes of CHUNK frames."""
         self.credit = limit("INITIAL_CREDIT")
         self.close: dict[int, Item] | None = None
-        self._close_body = b""
+        self.close_body = b""
+        """The bytes of the close that were signed."""
 
     # Making the request
 
@@ -158,8 +164,8 @@ class Asking:
             self.chunks.append((frame.value.get(0, ""), frame.value.get(1, 0)))
             self.received += len(framing.write_frame(frame.kind, frame.body))
         if frame.kind == framing.END and isinstance(frame.value, dict) and isinstance(frame.value.get(1), list):
-            self._close_body = frame.value[1][0]
-            self.close = dcbor.decode(self._close_body)
+            self.close_body = frame.value[1][0]
+            self.close = dcbor.decode(self.close_body)
         return frame
 
     async def chunk(self, within: float = DEADLINE) -> Frame:
@@ -200,19 +206,30 @@ class Asking:
 
     async def finish(self, within: float = DEADLINE) -> Frame:
         """Pay, read and agree until END or ERROR; that frame. An ACCEPT that has not come is waited for."""
+        return self.settle(await self.answer(within))
+
+    async def answer(self, within: float = DEADLINE) -> Frame:
+        """Pay and read until END or ERROR; that frame, to which nothing is said."""
         if self.input_tokens is None:
             first = await self.next(within)
             if first.kind != framing.ACCEPT:
-                return await self._settle(first)
+                return first
             self.input_tokens = first.value[0]
         while True:
             self.pay()
             frame = await self.next(within)
             if frame.kind != framing.CHUNK:
-                return await self._settle(frame)
+                return frame
             self.give_credit()
 
-    async def _settle(self, frame: Frame) -> Frame:
+    async def last(self, within: float = DEADLINE) -> Frame:
+        """Read until END or ERROR, and pay nothing for it; that frame."""
+        while (frame := await self.next(within)).kind == framing.CHUNK:
+            pass
+        return frame
+
+    def settle(self, frame: Frame) -> Frame:
+        """Agree to END; end this side behind ERROR."""
         if frame.kind == framing.END and self.close is not None:
             self.countersign()
         elif frame.kind == framing.ERROR:
@@ -225,12 +242,15 @@ class Asking:
 
     def countersign(self) -> None:
         """COUNTERSIGN, and the end of this side."""
-        key = self.side.session.key
-        self.write(framing.COUNTERSIGN, {0: key.sign(signing.COUNTERSIGN, self._close_body)}, fin=True)
+        self.write(framing.COUNTERSIGN, {0: self.agreement()}, fin=True)
+
+    def agreement(self) -> bytes:
+        """The signature of COUNTERSIGN."""
+        return self.side.session.key.sign(signing.COUNTERSIGN, self.close_body)
 
     def write(self, kind: int, body: Item, *, fin: bool = False) -> None:
         """Any frame on this stream."""
-        self.side.link.write(self.stream, framing.write_frame(kind, dcbor.encode(body)), fin)
+        self.side.link.write(self.stream, framing.frame(kind, body), fin)
 
     # Reserved values
 

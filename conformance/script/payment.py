@@ -1,0 +1,176 @@
+"""What an exchange is scripted with where payment is the matter: lengths by the quote, and faults by ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from conformance import dcbor, framing, signing
+from conformance.dcbor import Item
+from conformance.offer import Quote
+from conformance.wire.link import DEADLINE, OverdueError
+
+from .asking import HONEST, Asking, Edits
+from .faults import Fault
+from .initiator import Initiator, UnreadableError
+from .opens import STRANGER
+from .session import Session
+
+STOP = 1
+_MOST_TOKENS = 2000
+"""Tokens that a case waits for, at most."""
+_STALL = 0.5
+"""Seconds without a chunk behind which a provider counts as stalled."""
+_MILLION = 1_000_000_000_000
+"""Micro-credits."""
+
+
+def offer(side: Initiator) -> Quote:
+    """The first quote. Raises `UntestableError` where there is none."""
+    if not side.quotes:
+        raise side.session.untestable("the target offers no model", "offer a model to the suite's node")
+    return side.quotes[0]
+
+
+async def asking(session: Session) -> Asking:
+    """A new connection, and a request on it that is still to be made."""
+    side = await Initiator.connected(session)
+    return Asking(side, offer(side))
+
+
+def priced(side: Initiator, price: int, what: str) -> int:
+    """A price that is above zero. Raises `UntestableError` where it is zero."""
+    if not price:
+        raise side.session.untestable(f"the target's {what} cost nothing", f"quote a price for {what}")
+    return price
+
+
+def talkative(one: Asking, ticks: int) -> dict[int, Item]:
+    """Content whose answer costs more than the prepaid ticks, the window and ``ticks`` more, whatever the prompt."""
+    quote = one.quote
+    owed = (quote.prepaid_ticks + quote.window + ticks) * quote.tick_value
+    tokens = owed // priced(one.side, quote.price_out, "output tokens") + 1
+    if tokens > _MOST_TOKENS:
+        lift = "quote a smaller window, fewer prepaid ticks or a smaller tick"
+        raise one.side.session.untestable(f"the window is worth {tokens} tokens", lift)
+    return one.content(max_tokens=tokens)
+
+
+def costly(one: Asking, owed: int, *, max_tokens: int = 8) -> dict[int, Item]:
+    """Content whose prompt costs about ``owed`` or more: a word costs at least a token."""
+    words = owed // priced(one.side, one.quote.price_in, "input tokens") + 16
+    if 2 * words > one.quote.context_length:
+        lift = "quote a smaller window or fewer prepaid ticks"
+        raise one.side.session.untestable(f"a prompt that costs {owed} leaves the model no room", lift)
+    return one.content(max_tokens=max_tokens, prompt="sea " * words)
+
+
+async def streaming(session: Session, edits: Edits = HONEST, *, ticks: int = 2) -> Asking:
+    """A request that is accepted, and whose answer cannot end before more is paid for it."""
+    one = await asking(session)
+    one.ask(talkative(one, ticks), edits=edits)
+    await one.accept()
+    return one
+
+
+async def chunk(one: Asking) -> None:
+    """The next CHUNK. Raises `UntestableError` where the model ends its answer instead."""
+    frame = await one.next()
+    if frame.kind == framing.END:
+        raise said_all(one)
+    if frame.kind != framing.CHUNK:
+        raise UnreadableError("CHUNK was expected")
+
+
+def said_all(one: Asking) -> Exception:
+    """The model ended its answer too early for the case. To be raised, unless it did not end it by itself."""
+    if one.close is not None and one.close[7] == STOP:
+        return one.side.session.untestable("the model ended its answer early", "offer a model that talks on")
+    return UnreadableError("END came too early")
+
+
+async def until_due(one: Asking) -> None:
+    """Read, and pay nothing, until a tick is due."""
+    while one.due <= one.k:
+        await chunk(one)
+
+
+async def until_paid_for_text(one: Asking) -> None:
+    """Read and pay, until a tick was released that the prompt alone did not make due."""
+    quote = one.quote
+    prompt = quote.ticks(quote.owed(one.input_tokens or 0, 0), one.ceiling)
+    one.pay()
+    while one.k <= prompt:
+        await chunk(one)
+        one.pay()
+
+
+async def until_stalled(one: Asking) -> None:
+    """Read, and pay nothing, until the window does not hold another token; and then a while more."""
+    quote = one.quote
+    covered = (one.k + quote.window) * quote.tick_value
+    while quote.owed(one.input_tokens or 0, one.tokens + 1) <= covered:
+        await chunk(one)
+    try:
+        while (await one.next(_STALL)).kind == framing.CHUNK:
+            pass
+    except OverdueError:
+        return
+
+
+async def refused(one: Asking, within: float = DEADLINE) -> None:
+    """Read the ERROR of a request, end this side, and see whether the connection lives on.
+
+    Text that was on its way before the ERROR is read over. Where the target accepts or bills instead, nothing more
+    is done: the judge sees it.
+    """
+    frame = await one.last(within)
+    if frame.kind == framing.ERROR:
+        one.settle(frame)
+        await one.side.probe()
+
+
+async def completes(side: Initiator) -> None:
+    """Ask honestly on the same connection, to the end."""
+    one = Asking(side, offer(side))
+    one.ask()
+    await one.finish()
+
+
+TICKS: Mapping[Fault, Callable[[Asking], tuple[int, bytes]]] = {
+    Fault.TICK_BEYOND_DUE: lambda one: (len(one.links) - 1, one.links[-1]),
+    Fault.TICK_LINK_RANDOM: lambda one: (one.k + 1, bytes(range(32))),
+    Fault.TICK_LINK_OF_TICK_BEFORE: lambda one: (one.k + 1, one.links[one.k]),
+    Fault.TICK_LINK_TOO_FAR: lambda one: (one.k + 1, one.links[one.k + 2]),
+    Fault.TICK_REPEATED: lambda one: (one.k, one.links[one.k]),
+    Fault.TICK_LOWER: lambda one: (one.k - 1, one.links[one.k - 1]),
+    Fault.TICK_ABOVE_CEILING: lambda one: (len(one.links) - 1, one.links[-1]),
+}
+"""k and link of the TICK that each fault sends."""
+
+CANCELS: Mapping[Fault, Callable[[Asking], tuple[int, int, bytes]]] = {
+    Fault.CANCEL_TICKS_BEYOND_CHUNKS: lambda one: (len(one.chunks), one.due + 1, one.links[one.due + 1]),
+    Fault.CANCEL_FEWER_CHUNKS_THAN_PAID: lambda one: (0, one.k, one.links[one.k]),
+    Fault.CANCEL_LINK_RANDOM: lambda one: (len(one.chunks), one.k, bytes(range(32))),
+    Fault.CANCEL_TICKS_LOWER: lambda one: (len(one.chunks), one.k - 1, one.links[one.k - 1]),
+}
+"""chunks, k and link of the CANCEL that each fault sends."""
+
+
+def agreement(one: Asking, fault: Fault) -> bytes:
+    """The countersignature that a fault sends in place of the right one."""
+    key, body = one.side.session.key, one.close_body
+    if fault is Fault.COUNTERSIGN_BY_ANOTHER_KEY:
+        return STRANGER.sign(signing.COUNTERSIGN, body)
+    if fault is Fault.COUNTERSIGN_IN_CONTEXT_OF_CLOSE:
+        return key.sign(signing.CLOSE, body)
+    if fault is Fault.COUNTERSIGN_OF_ANOTHER_CLOSE:
+        return key.sign(signing.COUNTERSIGN, dcbor.encode({**dcbor.decode(body), 6: 0}))
+    right = one.agreement()
+    return bytes((right[0] ^ 1,)) + right[1:]
+
+
+def claim(side: Initiator) -> bytes:
+    """An END whose close bills a million credits for nothing, signed by the one that would get them."""
+    one = bytes(range(32))
+    close = {0: one, 1: one, 2: one, 3: one, 4: 1, 5: 1, 6: _MILLION, 7: STOP, 8: 0}
+    return dcbor.encode({0: one, 1: side.session.key.signed(signing.CLOSE, close)})
