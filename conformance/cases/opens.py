@@ -11,7 +11,7 @@ from conformance.script.asking import Asking, Edits
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.opens import OPENS
-from conformance.script.payment import asking, completes, costly, offer, priced, refused, said_all
+from conformance.script.payment import STOP, asking, completes, costly, offer, priced, refused, said_all
 from conformance.script.session import Session
 
 from .registry import Family
@@ -330,7 +330,7 @@ async def _stop_at_ceiling(session: Session, tokens: int) -> None:
     one, content, ceiling = await _measured(session, tokens)
     one.ask(content | {3: 64}, ceiling=ceiling)
     await one.finish()
-    if one.close is not None and one.close[7] != _CEILING and one.tokens < tokens:
+    if one.close is not None and one.close[7] == STOP:
         raise said_all(one)
 
 

@@ -50,7 +50,7 @@ async def accept_ticks(session: Session) -> None:
     await one.finish()
 
 
-@FAMILY.case("accept-late-ticks", requirements=("RCP-017~1",), expect=Completes(), twin=_TWIN)
+@FAMILY.case("accept-late-ticks", requirements=("RCP-017~1",), expect=Completes())
 async def accept_late_ticks(session: Session) -> None:
     """Nothing is paid until the window is used up; then everything at once.
 

@@ -10,7 +10,7 @@ from conformance.judge.expect import Completes, Fails
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
-from conformance.script.payment import agreement, asking, completes, streaming, talkative
+from conformance.script.payment import agreement, asking, completes, streaming
 from conformance.script.session import Session
 
 from .registry import Family
@@ -177,7 +177,7 @@ async def accept_late_countersignature_unread(session: Session) -> None:
 async def _cross(session: Session, *frames: int) -> None:
     """Send frames behind END that an honest consumer may have had on their way, and then agree."""
     one = await asking(session)
-    one.ask(talkative(one, 1))
+    one.ask()
     frame = await one.answer()
     if frame.kind == framing.END and one.close is not None:
         last = {0: one.k, 1: one.links[one.k]}
@@ -192,7 +192,7 @@ async def _cross(session: Session, *frames: int) -> None:
     await completes(one.side)
 
 
-@FAMILY.case("accept-cancel-that-crosses-end", requirements=("RCP-022~2", "STM-001~1"), expect=Completes(), twin=_TWIN)
+@FAMILY.case("accept-cancel-that-crosses-end", requirements=("RCP-022~2", "STM-001~1"), expect=Completes())
 async def accept_cancel_that_crosses_end(session: Session) -> None:
     """A CANCEL that was on its way when END was sent has no effect: END stands, bills all chunks, and is agreed on."""
     await _cross(session, framing.CANCEL)
@@ -202,8 +202,7 @@ async def accept_cancel_that_crosses_end(session: Session) -> None:
     "accept-tick-and-credit-that-cross-end",
     requirements=("RCP-022~2", "STM-001~1"),
     expect=Completes(),
-    twin=_TWIN,
 )
 async def accept_tick_and_credit_that_cross_end(session: Session) -> None:
-    """A tick and credit that were on their way when END was sent do no harm."""
+    """A tick that is paid already, and credit that nobody needs any more, do no harm behind END."""
     await _cross(session, framing.TICK, framing.CREDIT)

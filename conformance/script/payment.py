@@ -9,7 +9,7 @@ from conformance.dcbor import Item
 from conformance.offer import Quote
 from conformance.wire.link import DEADLINE, OverdueError
 
-from .asking import HONEST, Asking, Edits
+from .asking import HONEST, PROMPT, Asking, Edits
 from .faults import Fault
 from .initiator import Initiator, UnreadableError
 from .opens import STRANGER
@@ -61,7 +61,7 @@ def costly(one: Asking, owed: int, *, max_tokens: int = 8) -> dict[int, Item]:
     if 2 * words > one.quote.context_length:
         lift = "quote a smaller window or fewer prepaid ticks"
         raise one.side.session.untestable(f"a prompt that costs {owed} leaves the model no room", lift)
-    return one.content(max_tokens=max_tokens, prompt="sea " * words)
+    return one.content(max_tokens=max_tokens, prompt=" ".join([PROMPT] * (words // len(PROMPT.split()) + 1)))
 
 
 async def streaming(session: Session, edits: Edits = HONEST, *, ticks: int = 2) -> Asking:
