@@ -11,7 +11,7 @@ from conformance.script.asking import Asking, Edits
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.opens import OPENS
-from conformance.script.payment import STOP, asking, completes, costly, offer, priced, refused, said_all
+from conformance.script.payment import asking, completes, costly, must_not_stop, offer, priced, refused
 from conformance.script.session import Session
 
 from .registry import Family
@@ -328,10 +328,10 @@ def _tokens(count: int) -> Expectation:
 
 async def _stop_at_ceiling(session: Session, tokens: int) -> None:
     one, content, ceiling = await _measured(session, tokens)
+    priced(one.side, one.quote.price_out, "output tokens")
     one.ask(content | {3: 64}, ceiling=ceiling)
     await one.finish()
-    if one.close is not None and one.close[7] == STOP:
-        raise said_all(one)
+    must_not_stop(one)
 
 
 @FAMILY.case("accept-ceiling-for-one-token", requirements=("RCP-013~1", "RCP-016~1", "INF-011~1"), expect=_tokens(1))

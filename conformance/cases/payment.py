@@ -18,6 +18,7 @@ from conformance.script.payment import (
     CANCELS,
     TICKS,
     asking,
+    cancelled,
     claim,
     costly,
     refused,
@@ -251,8 +252,7 @@ async def accept_cancel_of_unpaid(session: Session) -> None:
     """
     one = await streaming(session)
     await until_due(one)
-    one.cancel()
-    one.settle(await one.last())
+    await cancelled(one)
 
 
 @FAMILY.case(
@@ -264,8 +264,7 @@ async def accept_cancel_of_paid(session: Session) -> None:
     """The consumer has paid what was due, and cancels: ticks are rounded up, and a receipt is exact."""
     one = await streaming(session)
     await until_paid_for_text(one)
-    one.cancel()
-    one.settle(await one.last())
+    await cancelled(one)
 
 
 async def _cancel_with_fault(session: Session) -> None:

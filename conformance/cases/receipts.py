@@ -82,7 +82,7 @@ _reject(
 _reject(
     "countersignature-of-another-close",
     Fault.COUNTERSIGN_OF_ANOTHER_CLOSE,
-    "The consumer agrees to a close with a total of zero.",
+    "The consumer agrees to a close with a total of one more.",
 )
 
 

@@ -7,7 +7,7 @@ from conformance.judge.money import AdmitsOne, ByQuoteOffered
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
-from conformance.script.payment import asking, offer, refused, streaming, until_due
+from conformance.script.payment import asking, cancelled, offer, refused, streaming, until_due
 from conformance.script.session import Session
 
 from .registry import Family
@@ -122,7 +122,7 @@ async def refuse_sequence_with_lower_ceiling(session: Session) -> None:
     """Another open with a used number and a lower ceiling: the debt does not shrink by being signed again."""
     side = await Initiator.connected(session)
     first = await _ask(side)
-    await _reuse(first, side, ceiling=first.ceiling - 1)
+    await _reuse(first, side, ceiling=max(first.ceiling - 1, 0))
 
 
 @FAMILY.case(
@@ -149,8 +149,7 @@ async def refuse_replay_after_cancel(session: Session) -> None:
     """The bytes of a REQUEST once more, after it was cancelled and its bill agreed on."""
     one = await streaming(session)
     await until_due(one)
-    one.cancel()
-    one.settle(await one.last())
+    await cancelled(one)
     await _replay(one, one.side)
 
 

@@ -95,7 +95,7 @@ def _ceiling_below_prepaid(draft: Draft) -> None:
 
 
 def _longer_chain(draft: Draft) -> None:
-    """The chain has a tick more than the ceiling allows; the request itself is honest."""
+    """The chain has a tick more than the ceiling allows, of which the request itself shows nothing."""
     draft.links = chain(draft.salt, draft.quote.most_ticks(draft.opened[7]) + 1)
     draft.opened[8] = draft.links[0]
 
@@ -137,7 +137,7 @@ OPENS: Mapping[Fault, Edits] = {
     Fault.OPEN_COMMITS_TO_OTHER_CONTENT: Edits(request=_other_content),
     Fault.OPEN_CEILING_BELOW_PREPAID: Edits(opened=_ceiling_below_prepaid),
     Fault.PREPAID_LINK_RANDOM: Edits(request=_random_link),
-    Fault.PREPAID_LINK_TOO_FAR: Edits(request=_link_too_far),
+    Fault.PREPAID_LINK_TOO_FAR: Edits(opened=_longer_chain, request=_link_too_far),
     Fault.PREPAID_LINK_IS_ANCHOR: Edits(request=_link_is_anchor),
     Fault.TICK_ABOVE_CEILING: Edits(opened=_longer_chain),
 }

@@ -15,11 +15,15 @@ from .initiator import Initiator, UnreadableError
 from .opens import STRANGER
 from .session import Session
 
-STOP = 1
+_STOP = 1
 _MOST_TOKENS = 2000
 """Tokens that a case waits for, at most."""
+_MARGIN = 8
+"""Tokens beyond what ticks pay for: one CHUNK may make several ticks due."""
+_SLOW = 3.0
+"""Seconds that a token takes at most; a provider that joins several in a CHUNK stalls before the window is used up."""
 _STALL = 0.5
-"""Seconds without a chunk behind which a provider counts as stalled."""
+"""Seconds that a provider is watched for after that."""
 _MILLION = 1_000_000_000_000
 """Micro-credits."""
 
@@ -48,7 +52,7 @@ def talkative(one: Asking, ticks: int) -> dict[int, Item]:
     """Content whose answer costs more than the prepaid ticks, the window and ``ticks`` more, whatever the prompt."""
     quote = one.quote
     owed = (quote.prepaid_ticks + quote.window + ticks) * quote.tick_value
-    tokens = owed // priced(one.side, quote.price_out, "output tokens") + 1
+    tokens = owed // priced(one.side, quote.price_out, "output tokens") + _MARGIN
     if tokens > _MOST_TOKENS:
         lift = "quote a smaller window, fewer prepaid ticks or a smaller tick"
         raise one.side.session.untestable(f"the window is worth {tokens} tokens", lift)
@@ -72,20 +76,18 @@ async def streaming(session: Session, edits: Edits = HONEST, *, ticks: int = 2) 
     return one
 
 
-async def chunk(one: Asking) -> None:
+async def chunk(one: Asking, within: float = DEADLINE) -> None:
     """The next CHUNK. Raises `UntestableError` where the model ends its answer instead."""
-    frame = await one.next()
-    if frame.kind == framing.END:
-        raise said_all(one)
+    frame = await one.next(within)
+    must_not_stop(one)
     if frame.kind != framing.CHUNK:
         raise UnreadableError("CHUNK was expected")
 
 
-def said_all(one: Asking) -> Exception:
-    """The model ended its answer too early for the case. To be raised, unless it did not end it by itself."""
-    if one.close is not None and one.close[7] == STOP:
-        return one.side.session.untestable("the model ended its answer early", "offer a model that talks on")
-    return UnreadableError("END came too early")
+def must_not_stop(one: Asking) -> None:
+    """Raises `UntestableError` where the model ended its answer by itself, too early for the case."""
+    if one.close is not None and one.close[7] == _STOP:
+        raise one.side.session.untestable("the model ended its answer early", "offer a model that talks on")
 
 
 async def until_due(one: Asking) -> None:
@@ -108,9 +110,9 @@ async def until_stalled(one: Asking) -> None:
     """Read, and pay nothing, until the window does not hold another token; and then a while more."""
     quote = one.quote
     covered = (one.k + quote.window) * quote.tick_value
-    while quote.owed(one.input_tokens or 0, one.tokens + 1) <= covered:
-        await chunk(one)
     try:
+        while quote.owed(one.input_tokens or 0, one.tokens + 1) <= covered:
+            await chunk(one, _SLOW)
         while (await one.next(_STALL)).kind == framing.CHUNK:
             pass
     except OverdueError:
@@ -121,12 +123,21 @@ async def refused(one: Asking, within: float = DEADLINE) -> None:
     """Read the ERROR of a request, end this side, and see whether the connection lives on.
 
     Text that was on its way before the ERROR is read over. Where the target accepts or bills instead, nothing more
-    is done: the judge sees it.
+    is done: the judge sees it. Raises `UntestableError` where the model ended its answer meanwhile.
     """
     frame = await one.last(within)
+    must_not_stop(one)
     if frame.kind == framing.ERROR:
         one.settle(frame)
         await one.side.probe()
+
+
+async def cancelled(one: Asking) -> None:
+    """CANCEL, and agree to the bill. Raises `UntestableError` where the model ended its answer before."""
+    one.cancel()
+    frame = await one.last()
+    must_not_stop(one)
+    one.settle(frame)
 
 
 async def completes(side: Initiator) -> None:
@@ -164,7 +175,8 @@ def agreement(one: Asking, fault: Fault) -> bytes:
     if fault is Fault.COUNTERSIGN_IN_CONTEXT_OF_CLOSE:
         return key.sign(signing.CLOSE, body)
     if fault is Fault.COUNTERSIGN_OF_ANOTHER_CLOSE:
-        return key.sign(signing.COUNTERSIGN, dcbor.encode({**dcbor.decode(body), 6: 0}))
+        close = dcbor.decode(body)
+        return key.sign(signing.COUNTERSIGN, dcbor.encode(close | {6: close[6] + 1}))
     right = one.agreement()
     return bytes((right[0] ^ 1,)) + right[1:]
 
@@ -172,5 +184,5 @@ def agreement(one: Asking, fault: Fault) -> bytes:
 def claim(side: Initiator) -> bytes:
     """An END whose close bills a million credits for nothing, signed by the one that would get them."""
     one = bytes(range(32))
-    close = {0: one, 1: one, 2: one, 3: one, 4: 1, 5: 1, 6: _MILLION, 7: STOP, 8: 0}
+    close = {0: one, 1: one, 2: one, 3: one, 4: 1, 5: 1, 6: _MILLION, 7: _STOP, 8: 0}
     return dcbor.encode({0: one, 1: side.session.key.signed(signing.CLOSE, close)})
