@@ -11,7 +11,7 @@ from conformance.script.asking import Asking, Edits
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.opens import OPENS
-from conformance.script.payment import asking, completes, costly, must_not_stop, offer, priced, refused
+from conformance.script.payment import asking, costly, must_not_stop, offer, priced, refused
 from conformance.script.session import Session
 
 from .registry import Family
@@ -29,7 +29,9 @@ async def accept_open(session: Session) -> None:
     The suite verifies each quote on the way: its shape, its provider, its signature, its network. Most refusals of this
     family have this case as their honest twin.
     """
-    await completes(await Initiator.connected(session))
+    one = await asking(session)
+    one.ask()
+    await one.finish()
 
 
 # Opens that are wrong in themselves

@@ -10,7 +10,7 @@ from conformance.judge.expect import Completes, Fails
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
-from conformance.script.payment import agreement, asking, completes, streaming
+from conformance.script.payment import agreement, asking, brief, completes, streaming
 from conformance.script.session import Session
 
 from .registry import Family
@@ -35,7 +35,7 @@ async def accept_countersignature(session: Session) -> None:
 async def _billed(session: Session) -> Asking:
     """An exchange up to its END, to which nothing was said yet."""
     one = await asking(session)
-    one.ask()
+    one.ask(brief(one))
     frame = await one.answer()
     if frame.kind != framing.END or one.close is None:
         one.settle(frame)
@@ -177,7 +177,7 @@ async def accept_late_countersignature_unread(session: Session) -> None:
 async def _cross(session: Session, *frames: int) -> None:
     """Send frames behind END that an honest consumer may have had on their way, and then agree."""
     one = await asking(session)
-    one.ask()
+    one.ask(brief(one))
     frame = await one.answer()
     if frame.kind == framing.END and one.close is not None:
         last = {0: one.k, 1: one.links[one.k]}

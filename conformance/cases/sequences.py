@@ -7,7 +7,7 @@ from conformance.judge.money import AdmitsOne, ByQuoteOffered
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
-from conformance.script.payment import asking, cancelled, offer, refused, streaming, until_due
+from conformance.script.payment import asking, brief, cancelled, offer, refused, streaming
 from conformance.script.session import Session
 
 from .registry import Family
@@ -21,7 +21,7 @@ _USED = "RCP-040~1"
 async def _ask(side: Initiator, *, sequence: int | None = None, previous: bytes | None = None) -> Asking:
     """An honest exchange, to its end."""
     one = Asking(side, offer(side))
-    one.ask(sequence=sequence, previous=previous)
+    one.ask(brief(one), sequence=sequence, previous=previous)
     await one.finish()
     return one
 
@@ -148,7 +148,6 @@ async def refuse_replay_while_running(session: Session) -> None:
 async def refuse_replay_after_cancel(session: Session) -> None:
     """The bytes of a REQUEST once more, after it was cancelled and its bill agreed on."""
     one = await streaming(session)
-    await until_due(one)
     await cancelled(one)
     await _replay(one, one.side)
 
@@ -184,7 +183,7 @@ async def refuse_sequence_twice_at_once(session: Session) -> None:
     """
     one, other = await asking(session), await asking(session)
     sequence = session.sequence()
-    drafts = one.compose(sequence=sequence), other.compose(sequence=sequence)
+    drafts = one.compose(brief(one), sequence=sequence), other.compose(brief(other), sequence=sequence)
     one.send(drafts[0], reserved=False)
     other.send(drafts[1], fault=session.fault)
     await one.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -223,8 +224,10 @@ class Asking:
             self.give_credit()
 
     async def last(self, within: float = DEADLINE) -> Frame:
-        """Read until END or ERROR, and pay nothing for it; that frame."""
-        while (frame := await self.next(within)).kind == framing.CHUNK:
+        """Read over text until any other frame, and pay nothing; that frame, which has to come ``within`` seconds."""
+        now = asyncio.get_running_loop().time
+        until = now() + within
+        while (frame := await self.next(max(until - now(), 0.0))).kind == framing.CHUNK:
             pass
         return frame
 

@@ -18,6 +18,8 @@ from .session import Session
 _STOP = 1
 _MOST_TOKENS = 2000
 """Tokens that a case waits for, at most."""
+_PATIENT_MS = 300_000
+"""A deadline behind all waits of a provider's, on a slow machine too."""
 _MARGIN = 8
 """Tokens beyond what ticks pay for: one CHUNK may make several ticks due."""
 _SLOW = 3.0
@@ -48,15 +50,20 @@ def priced(side: Initiator, price: int, what: str) -> int:
     return price
 
 
+def brief(one: Asking) -> dict[int, Item]:
+    """Content whose answer is soon there, where only its end matters."""
+    return one.content(max_tokens=2)
+
+
 def talkative(one: Asking, ticks: int) -> dict[int, Item]:
-    """Content whose answer costs more than the prepaid ticks, the window and ``ticks`` more, whatever the prompt."""
+    """Content whose answer costs more than the prepaid ticks and ``ticks`` more, whatever the prompt."""
     quote = one.quote
-    owed = (quote.prepaid_ticks + quote.window + ticks) * quote.tick_value
+    owed = (quote.prepaid_ticks + ticks) * quote.tick_value
     tokens = owed // priced(one.side, quote.price_out, "output tokens") + _MARGIN
     if tokens > _MOST_TOKENS:
         lift = "quote a smaller window, fewer prepaid ticks or a smaller tick"
         raise one.side.session.untestable(f"the window is worth {tokens} tokens", lift)
-    return one.content(max_tokens=tokens)
+    return one.content(max_tokens=tokens) | {4: _PATIENT_MS}
 
 
 def costly(one: Asking, owed: int, *, max_tokens: int = 8) -> dict[int, Item]:
@@ -68,10 +75,10 @@ def costly(one: Asking, owed: int, *, max_tokens: int = 8) -> dict[int, Item]:
     return one.content(max_tokens=max_tokens, prompt=" ".join([PROMPT] * (words // len(PROMPT.split()) + 1)))
 
 
-async def streaming(session: Session, edits: Edits = HONEST, *, ticks: int = 2) -> Asking:
-    """A request that is accepted, and whose answer cannot end before more is paid for it."""
+async def streaming(session: Session, edits: Edits = HONEST) -> Asking:
+    """A request that is accepted, and whose answer cannot end before two ticks more are paid for it."""
     one = await asking(session)
-    one.ask(talkative(one, ticks), edits=edits)
+    one.ask(talkative(one, one.quote.window + 2), edits=edits)
     await one.accept()
     return one
 
@@ -143,7 +150,7 @@ async def cancelled(one: Asking) -> None:
 async def completes(side: Initiator) -> None:
     """Ask honestly on the same connection, to the end."""
     one = Asking(side, offer(side))
-    one.ask()
+    one.ask(brief(one))
     await one.finish()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from conformance import dcbor, framing, shapes, signing
@@ -87,8 +88,7 @@ def stays_within_payment(record: Record) -> Iterator[Finding]:
         if needed > ceiling:
             message = f"the prompt and one token cost {needed}, and the ceiling is {ceiling}"
             yield _fail(message, "RCP-013~1", accept.event, accept.start)
-        for number, chunk in enumerate(exchange.chunks, 1):
-            owed, covered = exchange.owed(number), _covered(exchange, quote, chunk.event)
+        for number, chunk, owed, covered in _owed_by_chunk(exchange, quote):
             if owed > ceiling:
                 message = f"CHUNK {number}: {owed} are owed, and the ceiling is {ceiling}"
                 yield _fail(message, "RCP-016~1", chunk.event, chunk.start)
@@ -99,9 +99,14 @@ def stays_within_payment(record: Record) -> Iterator[Finding]:
                 break
 
 
-def _covered(exchange: Exchange, quote: Quote, event: int) -> int:
-    """Micro-credits that may be owed at an event."""
-    return (exchange.k_at(event) + quote.window) * quote.tick_value
+def _owed_by_chunk(exchange: Exchange, quote: Quote) -> Iterator[tuple[int, Frame, int, int]]:
+    """Each CHUNK with its number, what is owed after it, and what could be covered then, in one pass."""
+    releases, paid, tokens = deque(exchange.releases), 0, 0
+    for number, (chunk, (_, count)) in enumerate(zip(exchange.chunks, exchange.delivered, strict=True), 1):
+        while releases and releases[0][0] < chunk.event:
+            paid = releases.popleft()[1]
+        tokens += count
+        yield number, chunk, quote.owed(exchange.input_tokens, tokens), (paid + quote.window) * quote.tick_value
 
 
 def bills_what_it_delivered(record: Record) -> Iterator[Finding]:
@@ -127,10 +132,11 @@ def _signed_close(exchange: Exchange, end: Frame) -> Iterator[Finding]:
 def _salt(exchange: Exchange, end: Frame, salts: set[bytes]) -> Iterator[Finding]:
     assert exchange.request is not None  # its open was read
     salt = end.get(0)
+    if not isinstance(salt, bytes):
+        return  # END has not its shape, which is found elsewhere
     if salt in salts or salt == exchange.request.get(1):
         yield _fail("the salt of the commitment to the answer is not fresh", "RCP-007~1", end.event, end.start)
-    if isinstance(salt, bytes):
-        salts.add(salt)
+    salts.add(salt)
 
 
 def _bill(exchange: Exchange, end: Frame) -> Iterator[Finding]:
@@ -146,7 +152,10 @@ def _bill(exchange: Exchange, end: Frame) -> Iterator[Finding]:
             yield _fail(f"{name} of the close is {shown}", requirement, end.event, end.start)
     yield from _finish(exchange, end)
     quote = exchange.quote
-    if quote is not None and close[6] > (covered := _covered(exchange, quote, end.event)):
+    if quote is None:
+        return
+    covered = (exchange.k_at(end.event) + quote.window) * quote.tick_value
+    if close[6] > covered:
         message = f"the close bills {close[6]}, and with the window {covered} are covered"
         yield _fail(message, "RCP-034~1", end.event, end.start)
 
