@@ -112,16 +112,20 @@ class AdmitsOne(Expectation):
         """ACCEPT and ERROR of every exchange."""
         asked = [each for each in exchanges(record) if each.opened]
         accepted = [each for each in asked if each.accept is not None]
-        for each in asked:
-            code = each.error.get(0) if each.error is not None else None
-            if each.accept is None and code != error_code("SEQUENCE_USED"):
-                name = error_name(code) if isinstance(code, int) else "nothing"
-                verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
-                event = -1 if each.error is None else each.error.event
-                message = f"a request was answered by {name}"
-                yield Finding(verdict=verdict, message=message, event=event, lift=POLICY.get(name, ""))
-        if len(accepted) != 1:
+        others = [each for each in asked if each.accept is None and not _is_refused(each, "SEQUENCE_USED")]
+        for each in others:
+            code = None if each.error is None else each.error.get(0)
+            name = error_name(code) if isinstance(code, int) else "nothing"
+            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            event = -1 if each.error is None else each.error.event
+            message = f"a request was answered by {name}"
+            yield Finding(verdict=verdict, message=message, event=event, lift=POLICY.get(name, ""))
+        if len(accepted) != 1 and not others:
             yield Finding(verdict=Verdict.FAIL, message=f"{len(accepted)} requests of one number were accepted")
+
+
+def _is_refused(exchange: Exchange, code: str) -> bool:
+    return exchange.error is not None and exchange.error.get(0) == error_code(code)
 
 
 def names_the_need(record: Record) -> Iterator[Finding]:
@@ -129,7 +133,7 @@ def names_the_need(record: Record) -> Iterator[Finding]:
     told = [each for each in exchanges(record) if each.quote is not None]
     counted = next((each.input_tokens for each in told if each.accept is not None), None)
     for each in told:
-        if each.error is None or each.quote is None or each.error.get(0) != error_code("CEILING_TOO_LOW"):
+        if each.error is None or each.quote is None or not _is_refused(each, "CEILING_TOO_LOW"):
             continue
         if each.error.get(2) != each.opened[7]:
             yield broken("limit of CEILING_TOO_LOW is not the ceiling", "RCP-013~1", each.error.event)
@@ -140,10 +144,10 @@ def names_the_need(record: Record) -> Iterator[Finding]:
 def is_overdue_in_time(record: Record) -> Iterator[Finding]:
     """TICK_OVERDUE comes PAYMENT_TIMEOUT after the last text: neither heartbeats nor credit put it off."""
     for each in exchanges(record):
-        if each.error is None or each.error.get(0) != error_code("TICK_OVERDUE") or not each.chunks:
+        texts = [chunk.at for chunk in each.chunks if chunk.get(1) or chunk.get(0)]
+        if each.error is None or not texts or not _is_refused(each, "TICK_OVERDUE"):
             continue
-        held_back = max((chunk.at for chunk in each.chunks if chunk.get(1) or chunk.get(0)), default=0.0)
-        waited = each.error.at - held_back
+        waited = each.error.at - texts[-1]
         if waited > limit("PAYMENT_TIMEOUT") + _LEEWAY:
             yield broken(f"the target waited {waited:.0f} seconds for a tick", "FLW-013~1", each.error.event)
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from conformance import dcbor, framing, signing
+from conformance import dcbor, framing, shapes, signing
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.offer import Quote, chain
 from conformance.signing import Key
 from conformance.wire.link import DEADLINE
 
-from .initiator import Frame, Initiator, UnreadableError
+from .initiator import Frame, Initiator, UnreadableError, readable
 
 if TYPE_CHECKING:
     from .faults import Fault
@@ -155,18 +155,25 @@ class Asking:
 
     async def accept(self, within: float = DEADLINE) -> int:
         """ACCEPT; the input tokens."""
-        self.input_tokens = (await self._expect(framing.ACCEPT, within))[0]
-        return int(self.input_tokens or 0)
+        frame = await self.next(within)
+        if frame.kind != framing.ACCEPT:
+            raise UnreadableError("ACCEPT was expected")
+        self.input_tokens = int(frame.value[0])
+        return self.input_tokens
 
     async def next(self, within: float = DEADLINE) -> Frame:
-        """The next frame: a CHUNK is counted."""
+        """The next frame: a CHUNK is counted, and a close read. Raises `UnreadableError` where it has not its shape."""
         frame = await self.side.frame(self.stream, "a frame of the answer", within)
-        if frame.kind == framing.CHUNK and isinstance(frame.value, dict):
-            self.chunks.append((frame.value.get(0, ""), frame.value.get(1, 0)))
+        name = framing.NAMES[frame.kind // 2]
+        if frame.kind == framing.HELLO or shapes.broken(name.lower(), frame.value) is not None:
+            raise UnreadableError(f"{name} has not its shape")
+        if frame.kind == framing.CHUNK:
+            self.chunks.append((frame.value[0], frame.value[1]))
             self.received += len(framing.write_frame(frame.kind, frame.body))
-        if frame.kind == framing.END and isinstance(frame.value, dict) and isinstance(frame.value.get(1), list):
+        if frame.kind == framing.END:
             self.close_body = frame.value[1][0]
-            self.close = dcbor.decode(self.close_body)
+            close = readable(self.close_body)
+            self.close = close if shapes.broken("close-body", close) is None else None
         return frame
 
     async def chunk(self, within: float = DEADLINE) -> Frame:
@@ -175,9 +182,6 @@ class Asking:
         if frame.kind != framing.CHUNK:
             raise UnreadableError("CHUNK was expected")
         return frame
-
-    async def _expect(self, kind: int, within: float) -> dict[int, Item]:
-        return await self.side.expect(self.stream, kind, within)
 
     # Paying and ending
 

@@ -96,7 +96,7 @@ class Initiator:
             raise UnreadableError(str(error)) from None
         self._buffers[event.stream] = whole[len(whole) - left :]
         for kind, body in frames:
-            self._frames[event.stream].append(Frame(kind=kind, body=body, value=_readable(body)))
+            self._frames[event.stream].append(Frame(kind=kind, body=body, value=readable(body)))
         if event.fin:
             self._ended.add(event.stream)
 
@@ -108,7 +108,7 @@ class Initiator:
         signed = frame.value
         if frame.kind != framing.HELLO or not shapes.is_signed(signed):
             raise UnreadableError("the first frame is no HELLO")
-        body = _readable(signed[0])
+        body = readable(signed[0])
         if shapes.broken("hello-responder", body) is not None:
             raise UnreadableError("HELLO has no shape")
         self.peer_hello = signed
@@ -144,7 +144,7 @@ class Initiator:
         models = await self.expect(3, framing.MODELS)
         if shapes.broken("models", models) is None:
             bodies = [body for body, _ in models[0]]
-            self.quotes = [Quote.read(body) for body in bodies if shapes.broken("quote-body", _readable(body)) is None]
+            self.quotes = [Quote.read(body) for body in bodies if shapes.broken("quote-body", readable(body)) is None]
         return self.quotes
 
     def control(self, kind: int, body: bytes) -> None:
@@ -174,7 +174,8 @@ class Initiator:
         await self.link.until_over(within)
 
 
-def _readable(body: bytes) -> Any:
+def readable(body: bytes) -> Any:
+    """The item; None where the bytes are none."""
     try:
         return dcbor.decode(body)
     except dcbor.NotDeterministicError:

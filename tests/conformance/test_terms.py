@@ -24,7 +24,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "much-prepaid": {"prepaid_ticks": 40},
     "narrow": {"tick_value": 1, "window": 4},
     "wide": {"window": 65_536},
-    "coarse": {"tick_value": 1000, "window": 1},
+    "coarse": {"tick_value": 200, "window": 1},
     "dear": {"prices": (10**9, 10**9), "tick_value": 2**35, "allowance": 2**60},
     "poor": {"allowance": 1000},
 }
