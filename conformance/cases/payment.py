@@ -36,8 +36,8 @@ from .registry import Family
 FAMILY = Family("payment")
 _TWIN = "accept-ticks"
 _CANCELLED_TWIN = "accept-cancel-of-paid"
-_PATIENCE = 20
-"""Seconds beyond a wait of the provider's until which it has to be over, on a slow machine too."""
+_PATIENCE = 10
+"""Seconds beyond a wait of the provider's until which it has to be over."""
 _CANCELLED = 4
 """The finish reason."""
 _OVERDUE = All((Refuses("TICK_OVERDUE", "answer"), Shows("within PAYMENT_TIMEOUT", is_overdue_in_time)))
@@ -173,7 +173,6 @@ async def refuse_overdue_tick(session: Session) -> None:
     """
     one = await streaming(session)
     one.side.commits(session.fault, one.stream)
-    await until_stalled(one)
     await refused(one, limit("PAYMENT_TIMEOUT") + _PATIENCE)
 
 

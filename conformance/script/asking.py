@@ -228,11 +228,15 @@ class Asking:
             self.give_credit()
 
     async def last(self, within: float = DEADLINE) -> Frame:
-        """Read over text until any other frame, and pay nothing; that frame, which has to come ``within`` seconds."""
+        """Read over text until any other frame, and pay nothing; that frame.
+
+        It has to come ``within`` seconds of the last text: heartbeats do not count.
+        """
         now = asyncio.get_running_loop().time
         until = now() + within
         while (frame := await self.next(max(until - now(), 0.0))).kind == framing.CHUNK:
-            pass
+            if any(self.chunks[-1]):
+                until = now() + within
         return frame
 
     def settle(self, frame: Frame) -> Frame:
