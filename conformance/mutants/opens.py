@@ -9,7 +9,8 @@ from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.honest.node import Node
 from conformance.honest.provider import CEILING, Provider
-from conformance.honest.rules import RefuseError
+from conformance.honest.rules import FailError, RefuseError
+from conformance.offer import Quote
 
 from .mutant import Mutant, node_with, provider_with, skipping
 
@@ -46,6 +47,35 @@ def _takes_not_a_number(self: Provider, request: Mapping[int, Item], peer: bytes
         return
     self.opened = dcbor.decode(body.replace(_NAN, dcbor.encode(7) + dcbor.encode(10_000)))
     self.open_name = signing.name(signing.OPEN, body)
+
+
+def _fills_the_hole(self: Provider, request: Mapping[int, Item], peer: bytes) -> None:
+    """Takes the prepaid link where the open has no anchor."""
+    body, _ = request[2]
+    opened = dcbor.decode(body)
+    if 8 in opened:
+        Provider.judge_open(self, request, peer)
+        return
+    self.opened, self.open_name = opened | {8: request[3]}, signing.name(signing.OPEN, body)
+
+
+def _breaks_at_huge_amounts(self: Provider, request: Mapping[int, Item], peer: bytes) -> None:
+    body, _ = request[2]
+    try:
+        opened = dcbor.decode(body)
+    except dcbor.NotDeterministicError:
+        opened = {}
+    if opened.get(7, 0) >= limit("MAX_AMOUNT"):
+        raise FailError("INTERNAL")
+    Provider.judge_open(self, request, peer)
+
+
+def _takes_zero_for_no_limit(self: Provider, request: Mapping[int, Item]) -> None:
+    if self.opened[7]:
+        Provider.judge_terms(self, request)
+        return
+    self.quote = Quote.read(self.connection.offered[self.opened[5]][0])
+    self.opened[7], self.link = 10_000, self.opened[8]
 
 
 def _without_numbers(self: Provider, error: RefuseError) -> None:
@@ -129,6 +159,28 @@ MUTANTS = (
             "opens/refuse-short-anchor",
         ),
         node=skipping("RCP-008"),
+    ),
+    Mutant(
+        slug="takes-opens-without-an-anchor",
+        page="Makes do with the prepaid link where an open has no anchor.",
+        breaks=("RCP-008~1",),
+        kills=("opens/refuse-missing-key",),
+        connection=provider_with(judge_open=_fills_the_hole),
+    ),
+    Mutant(
+        slug="breaks-at-huge-amounts",
+        page="Closes the connection at an amount that its own numbers do not hold.",
+        breaks=("RCP-008~1", "RCP-036~1"),
+        kills=("opens/refuse-ceiling-of-two-to-the-53", "opens/refuse-highest-amount-as-ceiling"),
+        connection=provider_with(judge_open=_breaks_at_huge_amounts),
+    ),
+    Mutant(
+        slug="takes-zero-for-no-limit",
+        page="Takes a ceiling of zero as a request without a ceiling.",
+        breaks=("RCP-013~1", "RCP-021~1"),
+        kills=("opens/refuse-ceiling-zero",),
+        connection=provider_with(judge_terms=_takes_zero_for_no_limit),
+        row=13,
     ),
     Mutant(
         slug="serves-on-opens-of-others",
