@@ -44,9 +44,9 @@ class Installer:
 
     def make(self, environment: Environment) -> None:
         """Make ``environment`` anew from its locks; it counts as complete only once everything is in it."""
-        uv = self._uv()
+        uv, base = self._uv(), _base_python()  # the base is found by a link that may be in the folder
         shutil.rmtree(environment.folder, ignore_errors=True)
-        self._run(uv, "venv", "--python", _base_python(), "--no-python-downloads", str(environment.folder))
+        self._run(uv, "venv", "--python", base, "--no-python-downloads", str(environment.folder))
         self.display.stage(f"installing {environment.size}")
         locks = [word for lock in environment.locks for word in ("-r", str(lock))]
         self._run(uv, "pip", "install", "--python", str(environment.python), *self._no_index(), *_HASHED, *locks)
@@ -80,7 +80,7 @@ class Installer:
         self._run(str(folder / "bin" / "python"), "-m", "pip", *hashed)
 
     def _install_venv_module(self) -> None:
-        """Install the part of Python that Debian and its relatives leave out, or say how to."""
+        """Install the part of Python that Debian and its relatives leave out and begin again, or say how to."""
         package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
         apt = shutil.which("apt-get") if sys.base_prefix == "/usr" else None
         if apt is None:
@@ -96,6 +96,11 @@ class Installer:
         self._run(apt, "update", "-q", extra=quiet)
         self._run(apt, "install", "-y", "-q", "--no-install-recommends", package, extra=quiet)
         importlib.invalidate_caches()
+        if importlib.util.find_spec("ensurepip") is None:
+            raise SetupError(f"{package} is installed, and this Python still has no venv", "install uv or pip")
+        # The package may have brought a newer build of this very Python, which is the one to make an environment with.
+        self.display.close()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     def _run(self, *command: str, extra: Mapping[str, str] | None = None) -> None:
         run(

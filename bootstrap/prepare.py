@@ -37,6 +37,7 @@ def enter(profile: str) -> None:
     try:
         environment = prepare(profile)
         if environment.is_active():
+            os.environ.pop(_ENTERED, None)
             return
         if os.environ.get(_ENTERED) == str(os.getpid()):
             raise SetupError(f"{environment.python} does not run in its environment", f"delete {ENVIRONMENTS}")

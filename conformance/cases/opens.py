@@ -11,7 +11,7 @@ from conformance.script.asking import Asking, Edits
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.opens import OPENS
-from conformance.script.payment import asking, costly, must_not_stop, offer, priced, refused
+from conformance.script.payment import asking, costly, must_not_stop, priced, refused
 from conformance.script.session import Session
 
 from .registry import Family
@@ -294,7 +294,7 @@ async def refuse_ceiling_zero(session: Session) -> None:
 async def _measured(session: Session, tokens: int) -> tuple[Asking, dict[int, Item], int]:
     """A request yet to be made, its content, and what the prompt and so many tokens cost, by an honest one before."""
     side = await Initiator.connected(session)
-    first = Asking(side, offer(side))
+    first = Asking(side, side.quote())
     prepaid = max(first.quote.prepaid_ticks - 1, 0) * first.quote.tick_value
     content = costly(first, prepaid)
     first.ask(content | {3: 1})

@@ -11,8 +11,9 @@ from typing import Any
 from conformance.case import Case, Script
 
 FAMILIES = (
-    "transport", "handshake", "encoding", "framing", "limits", "control", "extension", "errors", "inference", "flow",
-    "cancellation", "quotes", "opens", "sequences", "payment", "receipts", "initiator", "consumer", "ledger",
+    "honesty", "transport", "handshake", "encoding", "framing", "limits", "control", "extension", "errors",
+    "inference", "flow", "cancellation", "quotes", "opens", "sequences", "payment", "receipts", "initiator",
+    "consumer", "ledger",
 )  # fmt: skip
 """Modules of this package, in the order in which they are shown; each has its cases in ``FAMILY``."""
 

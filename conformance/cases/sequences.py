@@ -7,7 +7,7 @@ from conformance.judge.money import AdmitsOne, ByQuoteOffered
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
-from conformance.script.payment import asking, brief, cancelled, offer, refused, streaming
+from conformance.script.payment import asking, brief, cancelled, refused, streaming
 from conformance.script.session import Session
 
 from .registry import Family
@@ -20,7 +20,7 @@ _USED = "RCP-040~1"
 
 async def _ask(side: Initiator, *, sequence: int | None = None, previous: bytes | None = None) -> Asking:
     """An honest exchange, to its end."""
-    one = Asking(side, offer(side))
+    one = Asking(side, side.quote())
     one.ask(brief(one), sequence=sequence, previous=previous)
     await one.finish()
     return one
@@ -37,7 +37,7 @@ async def _replay(one: Asking, side: Initiator) -> None:
 async def _reuse(one: Asking, side: Initiator, *, ceiling: int | None = None) -> None:
     """Sign another open with a sequence number that is used, and send it."""
     assert one.draft is not None  # it was sent
-    again = Asking(side, offer(side))
+    again = Asking(side, side.quote())
     again.send(again.compose(sequence=int(one.draft.opened[3]), ceiling=ceiling), fault=side.session.fault)
     await refused(again)
 
@@ -217,7 +217,7 @@ async def _deny(session: Session, previous: bytes | None) -> None:
     side = await Initiator.connected(session)
     first = await _ask(side)
     assert first.draft is not None  # it was sent
-    again = Asking(side, offer(side))
+    again = Asking(side, side.quote())
     draft = again.compose(sequence=int(first.draft.opened[3]) + 1, previous=previous)
     again.send(draft, fault=session.fault)
     await refused(again)

@@ -9,9 +9,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import judge, listing, run, vectors
+from . import diff, judge, listing, run, trace, vectors
 
-COMMANDS = (run, listing, judge, vectors)
+COMMANDS = (run, listing, judge, diff, trace, vectors)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

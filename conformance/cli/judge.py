@@ -9,10 +9,9 @@ from typing import Any
 
 from conformance.cases.registry import cases
 from conformance.judge.judge import judge
-from conformance.running.run import Run
 from conformance.wire.transcript import TranscriptError, load
 
-from .exits import status, usage
+from .exits import exit_status, usage
 from .text import judgement_lines
 
 
@@ -41,4 +40,4 @@ def _call(options: argparse.Namespace) -> int:
         print(json.dumps({"case": case.id, "verdict": judgement.verdict, "findings": findings}, indent=1))
     else:
         print("\n".join(judgement_lines(judgement)))
-    return status(Run(judgements={case.id: judgement}))
+    return exit_status(judgement.verdict)

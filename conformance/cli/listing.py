@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from conformance.case import TIERS
+from conformance.data import sets
 from conformance.running.run import Selection, SelectionError
 
 from .exits import CONFORMANT, usage
@@ -19,15 +20,15 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--tier", choices=TIERS, default="full", help="only cases of this tier and below (default: full)"
     )
+    parser.add_argument("--set", choices=sets(), default=None, help="only cases of this set (default: all)")
     parser.add_argument("--pages", action="store_true", help="with what each case does and what has to follow")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     parser.set_defaults(call=_call)
 
 
 def _call(options: argparse.Namespace) -> int:
-    selection = Selection(
-        tier=options.tier, roles=frozenset({"responder", "initiator"}), patterns=tuple(options.filter)
-    )
+    scope = sets()["node" if options.set is None else options.set]
+    selection = Selection(scope=scope, tier=options.tier, patterns=tuple(options.filter))
     try:
         cases = selection.cases()
     except SelectionError as error:

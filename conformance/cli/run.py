@@ -6,21 +6,27 @@ import argparse
 import asyncio
 import secrets
 import sys
-import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from conformance import bech32m
-from conformance.case import TIERS, Case
+from conformance.case import TIERS
+from conformance.data import DEFAULT_SET, sets
 from conformance.judge.finding import Verdict
-from conformance.judge.judge import Judgement
+from conformance.report.document import ReportError, document
+from conformance.report.facts import Facts
+from conformance.report.write import prepare, text, write
+from conformance.running import known
 from conformance.running.live import LiveEnvironment
+from conformance.running.preflight import NobodyError, preflight
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
 from conformance.signing import Key
+from conformance.trace import live_kills
 
-from .exits import status, usage
-from .text import judgement_lines
+from .exits import NOT_CONFORMANT, NOT_VERIFIED, harness, status, usage
+from .progress import Progress
 
 
 def add(commands: Any) -> None:
@@ -28,11 +34,21 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("run", help="judge a node that listens on the network")
     parser.add_argument("--target", required=True, metavar="HOST:PORT", help="where the node listens, UDP")
     parser.add_argument("--node-id", metavar="ID", help="the id that it has to prove (myc1…)")
+    parser.add_argument("--set", choices=sets(), default=DEFAULT_SET, help=_sets_help())
     parser.add_argument("--tier", choices=TIERS, default="core", help="how much is run (default: core)")
     parser.add_argument("--filter", action="append", default=[], metavar="GLOB", help="only cases whose id matches")
+    parser.add_argument("--known-failing", type=Path, metavar="FILE", help="TOML: cases that are known to fail")
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, a page, JUnit and a badge there")
+    parser.add_argument("--mutants", action="store_true", help="with the kill matrix of the suite itself in the report")
+    parser.add_argument("--json", action="store_true", help="print the report's document instead of text")
     parser.set_defaults(call=_call)
+
+
+def _sets_help() -> str:
+    listed = "; ".join(f"{each.name}: {each.title}" for each in sets().values())
+    return f"what the verdict is about (default: {DEFAULT_SET}). {listed}"
 
 
 def _call(options: argparse.Namespace) -> int:
@@ -40,65 +56,105 @@ def _call(options: argparse.Namespace) -> int:
     if not separator or not port.isdecimal() or not 0 < int(port) < 65_536:
         return usage(f"--target {options.target}: write HOST:PORT")
     target = None if options.node_id is None else bech32m.read(options.node_id)
+    if options.mutants and options.report is None:
+        return usage("--mutants is about the report: add --report DIR")
     if options.node_id is not None and target is None:
         return usage(f"--node-id {options.node_id} is no node id")
+    selection = Selection(scope=sets()[options.set], tier=options.tier, patterns=tuple(options.filter))
     try:
         seed = secrets.token_bytes(8) if options.seed is None else bytes.fromhex(options.seed)
         key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
-        selected = Selection(tier=options.tier, patterns=tuple(options.filter)).cases()
-    except (OSError, SelectionError, ValueError) as error:
+        listed = {} if options.known_failing is None else known.read(options.known_failing)
+        selection.cases()
+        if options.report is not None:
+            prepare(options.report)
+    except (OSError, ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
     environment = LiveEnvironment(host.strip("[]"), int(port), target)
-    progress = _Progress(len(selected))
-    result = asyncio.run(
-        run_cases(selected, environment, seed=seed, key=key, began=progress.began, ended=progress.ended)
+    return _judge(options, selection, environment, seed=seed, key=key, listed=listed)
+
+
+def _judge(
+    options: argparse.Namespace,
+    selection: Selection,
+    environment: LiveEnvironment,
+    *,
+    seed: bytes,
+    key: Key | None,
+    listed: dict[str, known.Known],
+) -> int:
+    began = datetime.now(UTC)
+    excused = known.excused(listed, began.date())
+    progress = Progress(len(selection.cases()), quiet=options.json, excused=excused)
+    aside = sys.stderr if options.json else sys.stdout
+    try:
+        result = asyncio.run(_run(selection, environment, progress, seed=seed, key=key, excused=excused, aside=aside))
+        _report(options, result, _facts(options, seed, began, progress.seconds()))
+    except NobodyError as error:
+        print(f"NOT FULLY VERIFIED: nothing was run. {error}", file=aside)
+        return NOT_VERIFIED
+    except ReportError as error:
+        return harness(f"no report of this run: {error}")
+    if not options.json:
+        _print(result, seed, progress)
+    wrong = list(known.problems(listed, result.judgements, began.date()))
+    for problem in wrong:
+        print(f"known failures: {problem}", file=aside)
+    return NOT_CONFORMANT if wrong else status(result)
+
+
+async def _run(
+    selection: Selection,
+    environment: LiveEnvironment,
+    progress: Progress,
+    *,
+    seed: bytes,
+    key: Key | None,
+    excused: frozenset[str],
+    aside: TextIO,
+) -> Run:
+    """Look who is there, and judge it. Raises `NobodyError`."""
+    about = await preflight(environment, seed=seed, key=key)
+    print(about.describe(), file=aside)
+    with progress:
+        return await run_cases(
+            selection,
+            environment,
+            seed=seed,
+            key=key,
+            excused=excused,
+            began=progress.began,
+            ended=progress.ended,
+        )
+
+
+def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
+    """Write the report, or make it for those who want to read it at once. Raises `ReportError`."""
+    if options.report is None:
+        made = document(result, facts)
+    else:
+        made = write(options.report, result, facts, kills=live_kills() if options.mutants else ())
+    if options.json:
+        print(text(made), end="")
+
+
+def _facts(options: argparse.Namespace, seed: bytes, began: datetime, seconds: float) -> Facts:
+    reaching = ["--target", options.target]
+    reaching += ["--node-id", options.node_id] if options.node_id else []
+    reaching += ["--key", str(options.key)] if options.key else []
+    return Facts(
+        seed=seed,
+        began=began,
+        seconds=seconds,
+        address=options.target,
+        node_id=options.node_id,
+        reaching=tuple(reaching),
     )
-    progress.clear()
-    _print(result, seed, progress)
-    return status(result)
 
 
-def _print(result: Run, seed: bytes, progress: _Progress) -> None:
+def _print(result: Run, seed: bytes, progress: Progress) -> None:
     for judgement in result.judgements.values():
-        if judgement.verdict is not Verdict.PASS:
-            print("\n".join(judgement_lines(judgement)))
+        progress.say(judgement)
     counts = {verdict: result.count(verdict) for verdict in Verdict}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
-    print(f"{result.outcome} in {progress.seconds():.1f} s (seed {seed.hex()})")
-
-
-class _Progress:
-    """One line on stderr, where that is a terminal."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._running: dict[str, float] = {}
-        self._began = time.monotonic()
-        self._shown = sys.stderr.isatty()
-
-    def seconds(self) -> float:
-        """How long it has taken so far."""
-        return time.monotonic() - self._began
-
-    def began(self, case: Case) -> None:
-        """A case runs."""
-        self._running[case.id] = time.monotonic()
-        self._show()
-
-    def ended(self, judgement: Judgement) -> None:
-        """A case is over."""
-        self._running.pop(judgement.case.id, None)
-        self._done += 1
-        self._show()
-
-    def clear(self) -> None:
-        """Leave no line behind."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-
-    def _show(self) -> None:
-        if self._shown:
-            running = ", ".join(list(self._running)[-2:])
-            sys.stderr.write(f"\r\x1b[K{self._done}/{self._total} {running}"[:100])
-            sys.stderr.flush()
+    print(f"{result.outcome} ({result.selection.describe()}) in {progress.seconds():.1f} s, seed {seed.hex()}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conformance.judge.finding import Verdict
 from conformance.judge.judge import Judgement
+from conformance.printable import printable
 
 
 def judgement_lines(judgement: Judgement) -> Iterator[str]:
@@ -15,6 +16,6 @@ def judgement_lines(judgement: Judgement) -> Iterator[str]:
         return
     for finding in judgement.findings:
         cited = f" [{', '.join(finding.requirements)}]" if finding.requirements else ""
-        yield f"    {finding.message}{cited}"
+        yield f"    {printable(finding.message, lines=True)}{cited}"
         if finding.lift:
-            yield f"    to lift it: {finding.lift}"
+            yield f"    to lift it: {printable(finding.lift)}"

@@ -23,6 +23,10 @@ _ORDER = (
 """The verdict of a case is the first of these that a finding has."""
 
 
+_ENDS = frozenset({"harness", "untestable", "not-applicable"})
+"""Events after which a case's expectation means nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The verdict of one case, and what it rests on."""
@@ -48,9 +52,11 @@ def _findings(case: Case, record: Record) -> Iterator[Finding]:
         if event.what == "untestable":
             lift = str(event.facts.get("lift", ""))
             yield Finding(verdict=Verdict.UNTESTABLE, message=str(event.facts.get("reason")), event=index, lift=lift)
+        if event.what == "not-applicable":
+            yield Finding(verdict=Verdict.NOT_APPLICABLE, message=str(event.facts.get("reason")), event=index)
     for observer in OBSERVERS:
         yield from observer(record)
-    if any(event.what in ("harness", "untestable") for _, event in record.events()):
+    if any(event.what in _ENDS for _, event in record.events()):
         return
     for finding in case.expect.judge(record):
         yield finding if finding.requirements else replace(finding, requirements=case.requirements)

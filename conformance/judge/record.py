@@ -39,6 +39,10 @@ class Frame:
         """The registered name of its type, or its number."""
         return f"type {self.kind}" if framing.is_unknown(self.kind) else framing.NAMES[self.kind // 2]
 
+    def byte(self, inside: int) -> int:
+        """The offset in its event's data of a byte of the body; -1 for one that came in an event before."""
+        return max(self.start + self.size - len(self.body) + inside, -1)
+
     def get(self, key: int) -> Item:
         """The value of a key of a map; None where there is none."""
         return self.value.get(key) if isinstance(self.value, dict) else None

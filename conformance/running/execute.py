@@ -22,7 +22,7 @@ _LEEWAY = 60.0
 async def execute(case: Case, environment: Environment, *, seed: bytes, key: Key | None = None) -> Transcript:
     """Run ``case`` once. Whatever happens in its script ends up in the transcript."""
     session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault)
-    began = environment.clock()
+    head = header(case, environment, seed)
     try:
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
             await case.script(session)
@@ -32,16 +32,17 @@ async def execute(case: Case, environment: Environment, *, seed: bytes, key: Key
         _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
     except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run
         _harness(session, traceback.format_exc())
-    return Transcript(header=_header(case, environment, seed, began), events=tuple(session.recorder.events))
+    return Transcript(header=head, events=tuple(session.recorder.events))
 
 
-def _header(case: Case, environment: Environment, seed: bytes, began: float) -> Mapping[str, Any]:
+def header(case: Case, environment: Environment, seed: bytes) -> Mapping[str, Any]:
+    """The header of a transcript that begins now."""
     return {
         "case": case.id,
         "role": case.role,
         "spec": SPEC,
         "seed": seed.hex(),
-        "began": round(began, 3),
+        "began": round(environment.clock(), 3),
         "target": None if environment.target is None else environment.target.hex(),
     }
 

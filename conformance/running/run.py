@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from conformance.case import TIERS, Case, Tier
 from conformance.cases.registry import cases
+from conformance.data import RequirementSet, requirements
 from conformance.judge.finding import Verdict
 from conformance.judge.judge import Judgement, judge
 from conformance.script.session import Environment
 from conformance.signing import Key
 
 from .execute import execute
+from .preflight import Watch
 from .results import beside_twins
+from .scope import Standing, standings
 
 _AT_ONCE = 6
 """Waiting cases that run beside each other: each may hold a place in the target's queue."""
@@ -38,8 +42,8 @@ class SelectionError(ValueError):
 class Selection:
     """Which cases are asked for."""
 
+    scope: RequirementSet
     tier: Tier = "core"
-    roles: frozenset[str] = frozenset({"responder"})
     patterns: tuple[str, ...] = ()
     """Shell patterns of ids; none: all."""
 
@@ -47,54 +51,94 @@ class Selection:
         """The cases, with the honest twins that they need. Raises `SelectionError` where there are none."""
         known = cases()
         within = TIERS[: TIERS.index(self.tier) + 1]
-        asked = [each for each in known.values() if each.tier in within and each.role in self.roles]
+        asked = [
+            each
+            for each in known.values()
+            if each.tier in within and each.role in self.scope.roles and (self.scope.adapter or not each.needs)
+        ]
+        for pattern in self.patterns:
+            if not any(fnmatchcase(each, pattern) for each in known):
+                raise SelectionError(f"no case matches {pattern!r}; `list` shows all")
         if self.patterns:
-            for pattern in self.patterns:
-                if not any(fnmatchcase(each, pattern) for each in known):
-                    raise SelectionError(f"no case matches {pattern!r}; `list` shows all")
             asked = [each for each in asked if any(fnmatchcase(each.id, pattern) for pattern in self.patterns)]
         if not asked:
             raise SelectionError("the selection has no case: widen --tier, --set or --filter")
         wanted = {each.id for each in asked} | {each.twin for each in asked if each.twin}
         return [each for each in known.values() if each.id in wanted]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every requirement of the set has to be shown."""
+        return self.tier == TIERS[-1] and not self.patterns
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+    def describe(self) -> str:
+        """What a verdict over it is about, for people."""
+        filtered = f", filtered by {' '.join(self.patterns)}" if self.patterns else ""
+        return f"set {self.scope.name}, tier {self.tier}{filtered}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """Judgements by case id, in the order of the cases."""
+    """What a run came to."""
 
-    judgements: dict[str, Judgement] = field(default_factory=dict)
+    selection: Selection
+    judgements: Mapping[str, Judgement]
+    """By case id, in the order of the cases."""
+    excused: frozenset[str] = frozenset()
+    """Ids of the cases whose failure the implementer knows of."""
 
     def count(self, *verdicts: Verdict) -> int:
         """How many cases ended so."""
         return sum(each.verdict in verdicts for each in self.judgements.values())
 
     @property
+    def failures(self) -> list[str]:
+        """Ids of the cases that failed and were not known to."""
+        return [
+            case for case, each in self.judgements.items() if each.verdict is Verdict.FAIL and case not in self.excused
+        ]
+
+    @cached_property
+    def standings(self) -> Mapping[str, Standing]:
+        """What the run says of each requirement of the set."""
+        return standings(self.selection.scope, self.judgements)
+
+    def _is_open(self, how: Standing) -> bool:
+        return how in (Standing.NOT_VERIFIED, Standing.BROKEN) or (how is Standing.NOT_RUN and self.selection.is_whole)
+
+    @property
     def outcome(self) -> Outcome:
-        """Never CONFORMANT where nothing was executed."""
-        if self.count(Verdict.FAIL):
+        """Never CONFORMANT where nothing was executed, or a MUST that belongs to the run was not seen to be kept."""
+        if self.failures:
             return Outcome.NOT_CONFORMANT
+        gaps = any(self._is_open(how) and requirements()[each].is_must for each, how in self.standings.items())
         good = self.count(Verdict.PASS, Verdict.WARN)
         rest = len(self.judgements) - good - self.count(Verdict.NOT_APPLICABLE)
-        return Outcome.NOT_FULLY_VERIFIED if rest or not good else Outcome.CONFORMANT
+        return Outcome.NOT_FULLY_VERIFIED if gaps or rest or not good else Outcome.CONFORMANT
 
 
 async def run(
-    selected: Sequence[Case],
+    selection: Selection,
     environment: Environment,
     *,
     seed: bytes,
     key: Key | None = None,
+    excused: frozenset[str] = frozenset(),
     began: Callable[[Case], None] = lambda _: None,
     ended: Callable[[Judgement], None] = lambda _: None,
 ) -> Run:
-    """Run cases: those that wait on purpose beside each other, the others one by one meanwhile."""
+    """Run the cases of a selection: those that wait on purpose beside each other, the others one by one meanwhile."""
+    selected = selection.cases()
     judgements: dict[str, Judgement] = {}
     places = asyncio.Semaphore(_AT_ONCE)
 
+    watch = Watch(environment, seed=seed, key=key)
+
     async def one(case: Case) -> None:
         began(case)
-        judgements[case.id] = judge(case, await execute(case, environment, seed=seed, key=key))
+        transcript = watch.absent(case) or await execute(case, environment, seed=seed, key=key)
+        await watch.saw(transcript)
+        judgements[case.id] = judge(case, transcript)
         ended(judgements[case.id])
 
     async def waiting(case: Case) -> None:
@@ -107,7 +151,11 @@ async def run(
         for case in selected:
             if not case.seconds:
                 await one(case)
-    return Run(judgements=beside_twins({case.id: judgements[case.id] for case in selected}))
+    return Run(
+        selection=selection,
+        judgements=beside_twins({case.id: judgements[case.id] for case in selected}),
+        excused=excused,
+    )
 
 
 def _waiting(selected: Iterable[Case]) -> list[Case]:

@@ -12,6 +12,10 @@ class Fault(Enum):
     # Transport.
     OTHER_ALPN = auto()
 
+    # What no version has.
+    RANDOM_FIRST_FRAME = auto()
+    RANDOM_OPERATION = auto()
+
     # HELLO of an initiator.
     HELLO_NOT_SENT = auto()
     HELLO_OVERSIZED = auto()

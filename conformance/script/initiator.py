@@ -15,6 +15,7 @@ from .faults import Fault
 from .session import Session
 
 CHAT = 1
+POLICY_LIFT = "start the target with a model, and let it serve the suite's node (any node, or --key FILE)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Initiator:
         self.link = link
         self.provider = b""
         """The target's node key, from its HELLO."""
+        self.capabilities: list[int] = []
+        """What its HELLO declares."""
         self.peer_hello: list[bytes] = []
         """Its HELLO: body and signature."""
         self.quotes: list[Quote] = []
@@ -113,6 +116,7 @@ class Initiator:
             raise UnreadableError("HELLO has no shape")
         self.peer_hello = signed
         self.provider = body[1]
+        self.capabilities = body[5]
 
     def hello(self, *, pinned: bool = True, capabilities: tuple[int, ...] = (CHAT,)) -> dict[int, Item]:
         """The body of an honest HELLO; a reserved capability is among the others now and then."""
@@ -146,6 +150,14 @@ class Initiator:
             bodies = [body for body, _ in models[0]]
             self.quotes = [Quote.read(body) for body in bodies if shapes.broken("quote-body", readable(body)) is None]
         return self.quotes
+
+    def quote(self) -> Quote:
+        """The first model that the target offers. Raises `UntestableError` where it offers none."""
+        if CHAT not in self.capabilities:
+            raise self.session.not_applicable("the target does not declare the capability CHAT")
+        if not self.quotes:
+            raise self.session.untestable("the target offers no model to the suite's node", POLICY_LIFT)
+        return self.quotes[0]
 
     def control(self, kind: int, body: bytes) -> None:
         """Send a frame on the control stream."""

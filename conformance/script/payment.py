@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
-from conformance.offer import Quote
 from conformance.wire.link import DEADLINE, OverdueError
 
 from .asking import HONEST, PROMPT, Asking, Edits
@@ -30,17 +29,10 @@ _MILLION = 1_000_000_000_000
 """Micro-credits."""
 
 
-def offer(side: Initiator) -> Quote:
-    """The first quote. Raises `UntestableError` where there is none."""
-    if not side.quotes:
-        raise side.session.untestable("the target offers no model", "offer a model to the suite's node")
-    return side.quotes[0]
-
-
 async def asking(session: Session) -> Asking:
     """A new connection, and a request on it that is still to be made."""
     side = await Initiator.connected(session)
-    return Asking(side, offer(side))
+    return Asking(side, side.quote())
 
 
 def priced(side: Initiator, price: int, what: str) -> int:
@@ -149,7 +141,7 @@ async def cancelled(one: Asking) -> None:
 
 async def completes(side: Initiator) -> None:
     """Ask honestly on the same connection, to the end."""
-    one = Asking(side, offer(side))
+    one = Asking(side, side.quote())
     one.ask(brief(one))
     await one.finish()
 

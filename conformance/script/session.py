@@ -17,7 +17,7 @@ ALPN = "mycellm/1"
 
 
 class UntestableError(Exception):
-    """A prerequisite of the case is missing; the transcript says which, and how to have it."""
+    """The case can show nothing here; the transcript says why."""
 
 
 class Environment(ABC):
@@ -59,6 +59,12 @@ class Session:
         """Note that something is missing, and how to have it. To be raised."""
         facts = {"reason": reason, "lift": lift}
         self.recorder.add(Event(at=self.recorder.now(), link=-1, by="suite", what="untestable", facts=facts))
+        return UntestableError(reason)
+
+    def not_applicable(self, reason: str) -> UntestableError:
+        """Note that the target declares not to have what the case is about. To be raised."""
+        facts = {"reason": reason}
+        self.recorder.add(Event(at=self.recorder.now(), link=-1, by="suite", what="not-applicable", facts=facts))
         return UntestableError(reason)
 
     def sequence(self) -> int:

@@ -1,1 +1,1 @@
-"""The vectors of the specification, each derived anew: a function a family, from a case to its outcome."""
+"""Door one: the test vectors alone, put to this suite's own implementation, to its mutants, or to anybody's driver."""

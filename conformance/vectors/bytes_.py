@@ -1,32 +1,70 @@
-"""Families of bytes: encoding, accumulated, framing, frames."""
+"""Families of bytes: encoding, writing, accumulated, framing, frames."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 
-from conformance import dcbor, shapes
-from conformance.dcbor import Item
-from conformance.framing import FrameError, read_frames, write_frame
+from conformance import shapes
+from conformance.dcbor import Item, NotDeterministicError
+from conformance.framing import FrameError
 
-from .outcome import Case, Outcome, accept, joined, noted, reject, same, valued
+from .outcome import Case, Outcome, accept, joined, noted, reject, valued
+from .rules import Rules
 
 
-def encoding(case: Case) -> Outcome:
-    """Deterministic CBOR or not, and the value."""
-    data = joined(case["hex"])
-    try:
-        value = dcbor.decode(data)
-    except dcbor.NotDeterministicError as error:
-        return reject(code="ENCODING", reason=error.reason)
-    if "value" in case:
-        same("the value", noted(value), case["value"])
-        same("its encoding", dcbor.encode(valued(case["value"])), data)
-    return accept()
+class Bytes(Rules):
+    """SPEC.md, "Encoding" and "Framing"."""
+
+    def encoding(self, case: Case) -> Outcome:
+        """Deterministic CBOR or not, and the value."""
+        try:
+            return accept(value=noted(self.decode(joined(case["hex"]))))
+        except NotDeterministicError as error:
+            return reject(code="ENCODING", reason=error.reason)
+
+    def writing(self, case: Case) -> Outcome:
+        """The encoding of a value, or the frame around it."""
+        try:
+            item = self.encode(valued(case["value"]))
+        except NotDeterministicError:
+            return reject()
+        return accept(hex=(self.write_frame(valued(case["type"]), item) if "type" in case else item).hex())
+
+    def accumulated(self, case: Case) -> Outcome:
+        """Many frames in one digest."""
+        source = _Source(case["seed"])
+        stream = b""
+        for _ in range(case["count"]):
+            kind = source.unsigned() % 2**62
+            stream += self.write_frame(kind, self.encode(source.value(4)))
+        return accept(bytes=len(stream), sha256=hashlib.sha256(stream).hexdigest())
+
+    def framing(self, case: Case) -> Outcome:
+        """The frames of a stream."""
+        try:
+            frames, pending = self.read_frames(joined(case["hex"]))
+        except FrameError as error:
+            return reject(code=error.code)
+        return accept(frames=[{"type": noted(kind), "body": body.hex()} for kind, body in frames], pending=pending)
+
+    def frames(self, case: Case) -> Outcome:
+        """The body of one frame."""
+        failed = reject(code="ENCODING")
+        try:
+            value = self.decode(joined(case["hex"]))
+        except NotDeterministicError:
+            return failed
+        if case["type"] == "HELLO":
+            return accept(fields=noted(value)) if self.is_signed(value) else failed
+        rule = case["type"].lower()
+        if self.broken(rule, value) is not None:
+            return failed
+        return accept(fields=noted(shapes.known(rule, value)))
 
 
 class _Source:
-    """The derivation that the family's notes describe."""
+    """The derivation that the notes of the family accumulated describe."""
 
     def __init__(self, seed: str) -> None:
         self._bytes = iter(hashlib.shake_256(seed.encode()).digest(1 << 20))
@@ -55,39 +93,3 @@ class _Source:
             lambda: {self.unsigned(): self.value(depth - 1) for _ in range(self.below(6))},
         )
         return kinds[self.below(7 if depth else 5)]()
-
-
-def accumulated(case: Case) -> Outcome:
-    """Many frames in one digest."""
-    source = _Source(case["seed"])
-    stream = b""
-    for _ in range(case["count"]):
-        kind = source.unsigned() % 2**62
-        stream += write_frame(kind, dcbor.encode(source.value(4)))
-    return accept(bytes=len(stream), sha256=hashlib.sha256(stream).hexdigest())
-
-
-def framing(case: Case) -> Outcome:
-    """The frames of a stream."""
-    data = joined(case["hex"])
-    try:
-        frames, pending = read_frames(data)
-    except FrameError as error:
-        return reject(code=error.code)
-    same("the stream", b"".join(write_frame(*frame) for frame in frames), data[: len(data) - pending])
-    return accept(frames=[{"type": kind, "body": body.hex()} for kind, body in frames], pending=pending)
-
-
-def frames(case: Case) -> Outcome:
-    """The body of one frame."""
-    failed = reject(code="ENCODING")
-    try:
-        value = dcbor.decode(joined(case["hex"]))
-    except dcbor.NotDeterministicError:
-        return failed
-    if case["type"] == "HELLO":
-        return accept(fields=noted(value)) if shapes.is_signed(value) else failed
-    rule = case["type"].lower()
-    if shapes.broken(rule, value) is not None:
-        return failed
-    return accept(fields=noted(shapes.known(rule, value)))

@@ -1,21 +1,21 @@
-"""What a derivation gives back: the ``expect`` of a case, and what else does not fit."""
+"""What goes into a derivation and what comes out: spec/vectors/README.md, "Values"."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, TypeAlias
 
-from conformance import dcbor
 from conformance.dcbor import Item
 
 Case: TypeAlias = dict[str, Any]
+"""The inputs of a case: neither its id, nor what it expects."""
 Outcome: TypeAlias = dict[str, Any]
+"""What follows from the inputs: a verdict, and what else was derived."""
 Json: TypeAlias = Any
 """Anything that JSON has."""
 
 
 class MismatchError(AssertionError):
-    """Something beside the outcome is not what the case says."""
+    """Something in the inputs does not follow from the rest of them."""
 
 
 def accept(**derived: Json) -> Outcome:
@@ -31,7 +31,7 @@ def reject(**why: Json) -> Outcome:
 def same(what: str, derived: Item, stated: Item) -> None:
     """Raises `MismatchError` unless both are equal."""
     if derived != stated:
-        raise MismatchError(f"{what} is {derived!r}, and the case says {stated!r}")
+        raise MismatchError(f"{what} is {stated!r}, and {derived!r} follows")
 
 
 def joined(data: str | list[dict[str, Any]]) -> bytes:
@@ -63,15 +63,7 @@ def valued(notation: Json) -> Item:
             return int(notation["int"])
         if "bytes" in notation:
             return bytes.fromhex(notation["bytes"])
+        if "times" in notation:
+            return [valued(notation["element"])] * notation["times"]
         return {valued(key): valued(content) for key, content in notation["map"]}
     return notation
-
-
-def preimage(context: str, *encoded: bytes) -> bytes:
-    """What is signed or hashed: the array of a context and of items that are encoded already."""
-    return bytes((0x81 + len(encoded),)) + dcbor.encode(context) + b"".join(encoded)
-
-
-def name(context: str, *encoded: bytes) -> bytes:
-    """SHA-256 of the pre-image."""
-    return hashlib.sha256(preimage(context, *encoded)).digest()

@@ -15,8 +15,9 @@ FORMAT = 1
 
 By: TypeAlias = Literal["suite", "target"]
 What: TypeAlias = Literal[
-    "open", "data", "reset", "stop", "close", "transport", "gone", "fault", "wait", "untestable", "harness", "adapter"
-]
+    "open", "data", "reset", "stop", "close", "gone", "transport",
+    "fault", "wait", "untestable", "not-applicable", "harness", "adapter",
+]  # fmt: skip
 
 
 class TranscriptError(ValueError):
@@ -34,6 +35,7 @@ class Event:
     fault: the suite breaks the rule that ``facts`` names from here on.
     wait: the suite waits for something (``facts``: for, at most; and over, where it never came).
     untestable: something that the case needs is not there (``facts``: reason, lift: how to have it).
+    not-applicable: the target declares not to have what the case is about (``facts``: reason).
     harness: the suite itself failed (``facts``: error).
     adapter: one line to or from the adapter (``facts``).
     """

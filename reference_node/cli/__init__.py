@@ -25,16 +25,18 @@ _log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    args = arguments.parse(list(sys.argv[1:] if argv is None else argv))
+    given = list(sys.argv[1:] if argv is None else argv)
+    as_json = arguments.asks_for_json(given)
     try:
+        args = arguments.parse(given)
         resolved = resolve(_flags(args), os.environ, getattr(args, "config_file", None))
         args.resolved = resolved
         log.setup(resolved.settings.log_level)
         return _run(args, resolved)
     except CommandError as error:
-        return output.fail(str(error), code=error.exit_code, as_json=args.json)
+        return output.fail(str(error), code=error.exit_code, as_json=as_json)
     except (ConfigError, HomeError) as error:
-        return output.fail(str(error), code=2, as_json=args.json)
+        return output.fail(str(error), code=2, as_json=as_json)
     except KeyboardInterrupt:
         return 130  # what shells expect of a program that SIGINT ended
     except BrokenPipeError:
@@ -42,12 +44,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an exit code
         log.failure(_log, "crashed", error)
-        return output.fail(f"This is a bug: {type(error).__name__}. The log line above says where.", as_json=args.json)
+        return output.fail(f"This is a bug: {type(error).__name__}. The log line above says where.", as_json=as_json)
 
 
 def _run(args: argparse.Namespace, resolved: Resolved) -> int:
-    run = arguments.command(args.command).run
-    return int(run(args, resolved.settings))
+    try:
+        run = arguments.command(args.command).run
+        return int(run(args, resolved.settings))
+    except ModuleNotFoundError as error:
+        from ..doctor import INSTALL, PACKAGES
+
+        if (error.name or "").partition(".")[0] not in PACKAGES:
+            raise
+        raise CommandError(f"{error.name} is not installed. {INSTALL}", exit_code=2) from None
 
 
 def _flags(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from ..config import SETTINGS
+from . import output
+from .output import CommandError
 from .version import version
 
 if TYPE_CHECKING:
@@ -40,6 +43,15 @@ Any OpenAI client works: set OPENAI_BASE_URL=http://127.0.0.1:8420/v1
 Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; `config` shows all of them.
 `{prog} COMMAND --help` explains a command. Without a command, `serve` is meant.
 """
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises where argparse would print and exit, so that `--json` holds for a wrong command line too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say how the command line is written. Raises `CommandError`."""
+        output.say(self.format_usage().rstrip())
+        raise CommandError(message, exit_code=2)
 
 
 class Command(Protocol):
@@ -116,14 +128,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
             _add_setting(common, setting)
 
 
-def build() -> argparse.ArgumentParser:
-    """The whole parser."""
+def build(*, as_json: bool = False) -> argparse.ArgumentParser:
+    """The whole parser; what `--version` prints is part of it."""
     prog = program()
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog=prog, description=_DESCRIPTION, epilog=_EPILOG.format(prog=prog), allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"mycellm {version()}")
+    said = json.dumps({"version": version()}) if as_json else f"mycellm {version()}"
+    parser.add_argument("--version", action="version", version=said)
     _add_common(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="Commands")
     for name in COMMANDS:
@@ -145,8 +158,13 @@ def with_command(argv: list[str]) -> list[str]:
     return [*argv[:position], "serve", *argv[position:]]
 
 
+def asks_for_json(argv: Sequence[str]) -> bool:
+    """Whether JSON is wanted, known before the command line is parsed."""
+    return "--json" in argv
+
+
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The parsed command line; exits 2 with usage on stderr when it is wrong."""
-    args = build().parse_args(with_command(argv))
+    """The parsed command line. Raises `CommandError` when it is wrong."""
+    args = build(as_json=asks_for_json(argv)).parse_args(with_command(argv))
     args.json = getattr(args, "json", False)
     return args

@@ -92,6 +92,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     prompt = " ".join(args.prompt)
     if not prompt and (args.json or not sys.stdin.isatty()):
         prompt = sys.stdin.read(MAX_PROMPT_CHARS)
+        if not prompt.strip():
+            raise CommandError('There is nothing to ask. Write: chat "a question"', exit_code=2)
     return _once(talk, prompt, as_json=args.json) if prompt else _turns(talk)
 
 

@@ -152,7 +152,10 @@ def _portable(args: argparse.Namespace, audited: Audited) -> None:
     if data is None:
         raise CommandError("This receipt was not countersigned, so there is nothing that both sides agreed on.")
     if args.hex:
-        output.result(data.hex())
+        if args.json:
+            output.result_json({"id": audited.id, "receipt": data.hex()})
+        else:
+            output.result(data.hex())
         return
     with _naming(args.cbor), _new_file(args.cbor) as file:
         file.write(data)

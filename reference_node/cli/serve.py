@@ -191,9 +191,15 @@ def banner(settings: Settings, here: runfile.Running, api: Address) -> str:
     )
 
 
+def _share(progress: object) -> str:
+    """How far a stage is, in tenths: ten lines a stage at most, on any kind of terminal."""
+    done, total = (progress.get("done"), progress.get("total")) if isinstance(progress, dict) else (0, 0)
+    return f" {done * 10 // total * 10} %" if isinstance(done, int) and isinstance(total, int) and total else ""
+
+
 async def _watch(node: NodeView, settings: Settings, *, as_json: bool) -> None:
     """Say what the start waits for, and when the node is ready."""
-    said = ""
+    said, shown = "", ""
     while not node.ready():
         health = node.health()
         progress = health.get("progress")
@@ -207,8 +213,10 @@ async def _watch(node: NodeView, settings: Settings, *, as_json: bool) -> None:
         if stage and stage != said:
             said = stage
             _tell("starting", as_json=as_json, stage=stage)
-            if not as_json:
-                output.say(f"Making the model ready: {stage} …")
+        line = f"Making the model ready: {stage}{_share(progress)} …"
+        if stage and line != shown and not as_json:
+            shown = line
+            output.say(line)
         await asyncio.sleep(WATCH_S)
     _tell("ready", as_json=as_json, model=None if settings.no_model else settings.model)
     if not as_json:

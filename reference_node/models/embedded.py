@@ -19,7 +19,7 @@ FILE_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 VARIANT = "int4"
-"""The export that is served: fp32's text at less than half the memory (tests/engine/test_agreement.py)."""
+"""The export that is served: fp32's text at less than half the memory (tests/engine/test_default_model.py)."""
 
 GENERATION = GenerationDefaults(temperature=200_000, top_p=900_000)
 """As the model's card recommends (huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct)."""

@@ -209,6 +209,7 @@ class ProviderJob:
             self._spoke = clock.now()
             self._link.work()
             tokens = 0
+        await asyncio.sleep(0)  # text leaves before the engine is asked for more
         return None
 
     async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> bool:

@@ -8,6 +8,7 @@ changes what a citation means without a new revision.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class Requirement:
     actor: str
     observed: str
     digest: str
+    section: str = ""
+    """Where it stands in SPEC.md; a lock does not know, nor what follows."""
+    sentence: str = ""
+    reason: str = ""
+    """Why nothing shows whether it is kept, where nothing does."""
 
     @property
     def citation(self) -> str:
@@ -57,9 +63,9 @@ def parse(text: str) -> dict[str, Requirement]:
     """The requirements in ``text`` by id. Raises `RequirementError` for all sentences that break the form."""
     found: dict[str, Requirement] = {}
     problems = []
-    for item in _items(text):
+    for section, item in _items(text):
         try:
-            requirement = _requirement(item)
+            requirement = _requirement(section, item)
         except RequirementError as problem:
             problems.append(str(problem))
             continue
@@ -73,25 +79,28 @@ def parse(text: str) -> dict[str, Requirement]:
     return found
 
 
-def _items(text: str) -> Iterator[str]:
-    """List items outside of code, each on one line."""
+def _items(text: str) -> Iterator[tuple[str, str]]:
+    """List items outside of code, each on one line, with the section that they stand in."""
     item: str | None = None
     code = False
+    section = ""
     for line in text.splitlines():
         code ^= line.startswith("```")
         starts = line.startswith("- ") and not code
         if item is not None and (starts or not line.startswith("  ")):
-            yield item
+            yield section, item
             item = None
+        if line.startswith("## ") and not code:
+            section = line[3:].strip()
         if starts:
             item = line[2:].strip()
         elif item is not None:
             item += " " + line.strip()
     if item is not None:
-        yield item
+        yield section, item
 
 
-def _requirement(item: str) -> Requirement | None:
+def _requirement(section: str, item: str) -> Requirement | None:
     mark = _MARK.search(item)
     keywords = _KEYWORD.findall(item)
     if mark is None:
@@ -111,7 +120,20 @@ def _requirement(item: str) -> Requirement | None:
         actor=form["actor"],
         observed=mark["observed"],
         digest=hashlib.sha256(sentence.encode()).hexdigest()[:16],
+        section=section,
+        sentence=sentence,
+        reason=(mark["reason"] or "").removeprefix(": "),
     )
+
+
+def write_sentences(found: Mapping[str, Requirement]) -> str:
+    """What the lock does not hold, for those who have no SPEC.md at hand: spec/sentences.json."""
+    entries = {
+        each.citation: {"section": each.section, "sentence": each.sentence}
+        | ({"reason": each.reason} if each.reason else {})
+        for each in sorted(found.values(), key=lambda each: each.citation)
+    }
+    return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Everything that is generated, in the order in which it depends on each other: vectors, SPEC.md, the lock."""
+"""Everything that is generated, in the order in which it depends on each other: vectors, SPEC.md, lock, sentences."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from spec.vectors.generate.files import VECTORS, produced
 from .citations import cited_in_code, cited_in_registries
 from .files import ROOT, settle
 from .fill import MarkerError, fill, without_generated
-from .requirements import Lock, Requirement, RequirementError, parse, read_lock, unknown, write_lock
+from .requirements import Lock, Requirement, RequirementError, parse, read_lock, unknown, write_lock, write_sentences
 
 SPEC = ROOT / "SPEC.md"
 LOCK = ROOT / "spec" / "requirements.lock"
+SENTENCES = ROOT / "spec" / "sentences.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ def update(*, check: bool) -> Report:
     try:
         lines += settle({SPEC: fill(text)}, check=check)
         found = parse(without_generated(text))
-        lines += settle({LOCK: write_lock(found, _locked())}, check=check)
+        lines += settle({LOCK: write_lock(found, _locked()), SENTENCES: write_sentences(found)}, check=check)
         problems += _citations(found)
     except (MarkerError, RequirementError) as problem:
         problems.append(str(problem))

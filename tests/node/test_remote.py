@@ -13,6 +13,8 @@ from mycellm_proto.keys import SigningKey
 from mycellm_proto.nodeid import encode_node_id
 from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
 from reference_node.node import probe
+from reference_node.quic import Endpoint
+from reference_node.quic.addresses import SocketAddress
 
 from .conftest import StartNode
 from .scripted import Scripted
@@ -55,6 +57,31 @@ async def test_a_peer_answers_with_every_parameter_as_it_was_asked(start_node: S
     assert "".join(event.text for event in events if isinstance(event, Delta)) == "Hello, world"
     assert events[-1] == Finished(reason=FinishReason.STOP, input_tokens=5, output_tokens=3)
     assert engine.requests == [request]
+
+
+async def test_text_leaves_before_the_engine_is_asked_for_more(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine whose next event is there already must not hold the first token back."""
+    sent: list[int] = []
+    send = Endpoint.send
+
+    def counted(endpoint: Endpoint, datagram: bytes, address: SocketAddress) -> None:
+        sent.append(len(datagram))
+        send(endpoint, datagram, address)
+
+    monkeypatch.setattr(Endpoint, "send", counted)
+
+    class Eager(Scripted):
+        async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+            async for event in super().generate(request):
+                before = len(sent)
+                yield event
+                assert not isinstance(event, Delta) or len(sent) > before
+
+    consumer, _ = await start_node("consumer", peers=(await start_node("provider", Eager()),))
+    events = await collect(await consumer.found(), ask())
+    assert events[-1] == Finished(reason=FinishReason.STOP, input_tokens=5, output_tokens=3)
 
 
 async def test_a_consumer_that_leaves_stops_the_work(start_node: StartNode) -> None:

@@ -8,7 +8,8 @@ from mycellm_proto import limits
 from mycellm_proto.content import FinishReason
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.events import CancelReceived, Ended, Failed, RequestRefused, Settled, WriteStream
-from mycellm_proto.frames import Cancel, Chunk, Error, encode
+from mycellm_proto.frames import Cancel, Chunk, Error, Tick, encode
+from mycellm_proto.ticks import Chain, ticks_for
 
 from .pair import INPUT, NOW, Pair, order, quote, seed
 
@@ -97,6 +98,20 @@ def test_an_owner_that_does_not_read_is_not_the_providers_silence() -> None:
     assert pair.initiator.connection.next_timeout() == NOW + 60 + limits.DEADLINE_GRACE
     pair.initiator.connection.consumed(stream, 4 * size, pair.now)
     assert pair.initiator.connection.next_timeout() == NOW + limits.SILENCE_TIMEOUT
+
+
+def test_a_tick_that_is_not_enough_begins_no_new_wait() -> None:
+    pair = Pair.make()
+    stream = pair.streaming()
+    exchange = pair.responder.connection.provider(stream)
+    assert exchange is not None
+    assert not exchange.ready("x", 300, NOW)
+    k = exchange.evidence.ticks + 1
+    chain = Chain(seed("chain 1"), ticks_for(1000, 64))
+    pair.responder.feed(stream, Tick(k=k, link=chain.link(k)), now=NOW + 29)
+    assert exchange.evidence.ticks == k
+    assert not exchange.ready("x", 300, NOW + 29)
+    assert pair.responder.connection.next_timeout() == NOW + limits.PAYMENT_TIMEOUT
 
 
 def test_a_tick_that_does_not_come() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -81,6 +82,16 @@ def test_wheel_holds_the_packages_and_the_specifications_data(wheel: Path) -> No
     assert shipped == {str(file) for file in data()}
 
 
+def test_wheel_holds_what_the_suite_reads_of_its_own(wheel: Path) -> None:
+    own = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "conformance").rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+    assert "conformance/report/schema.json" in own
+    assert own <= set(zipfile.ZipFile(wheel).namelist())
+
+
 def test_wheel_says_what_pyproject_says(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     read = {Path(name).name: archive.read(name) for name in archive.namelist() if ".dist-info/" in name}
@@ -101,6 +112,39 @@ def test_protocol_works_with_its_two_dependencies(python: Path) -> None:
         "print(m.__file__)"
     )
     assert Path(execute(python, code)).is_relative_to(python.parent.parent)
+
+
+def test_without_the_nodes_packages_a_sentence_says_what_to_install(python: Path) -> None:
+    home = str(python.parent / "home")
+    for command in (["receipts"], ["serve"], ["peers", "probe", "127.0.0.1:9"]):
+        code = f"from reference_node.cli import main; print(main(['--json', '--home', {home!r}, *{command}]))"
+        said, status = execute(python, code).splitlines()
+        assert "pip install 'mycellm-proto[node]'" in json.loads(said)["error"]["message"]
+        assert status == "2"
+    doctor = f"from reference_node.cli import main; print(main(['doctor', '--json', '--home', {home!r}]))"
+    said, status = execute(python, doctor).splitlines()
+    checks = {check["name"]: check for check in json.loads(said)["checks"]}
+    assert checks["packages"]["status"] == "fail"
+    assert status == "1"
+
+
+def test_the_installed_node_runs(wheel: Path, python: Path, tmp_path: Path) -> None:
+    """With the packages of the node beside it: the ones that these tests run with, but not the checkout."""
+    packages = tmp_path / "packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    path = [str(packages), sysconfig.get_path("platlib")]
+    run = f"import sys; sys.path[:0] = {path}; from reference_node.cli import main; sys.exit(main(sys.argv[1:]))"
+    home = ["--json", "--home", str(tmp_path / "home")]
+    serve = [*home, "--no-model", "--api", "127.0.0.1:0", "--quic", "127.0.0.1:0"]
+    with subprocess.Popen([python, "-I", "-c", run, *serve], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdout is not None
+        assert [json.loads(node.stdout.readline())["event"] for _ in range(2)] == ["listening", "ready"]
+        node.terminate()
+        node.communicate()
+    assert node.returncode == 0
+    listed = subprocess.run([python, "-I", "-c", run, *home, "receipts"], cwd=tmp_path, capture_output=True, check=True)
+    assert json.loads(listed.stdout) == {"receipts": [], "frauds": [], "failed": 0}
 
 
 def test_installed_suite_finds_the_specifications_data(python: Path) -> None:

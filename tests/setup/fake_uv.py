@@ -20,7 +20,10 @@ def main(arguments: list[str]) -> int:
     with (HERE / "calls").open("a", encoding="utf-8") as calls:
         print(json.dumps({"arguments": arguments, "environ": dict(os.environ)}), file=calls)
     if arguments[0] == "venv":
-        folder = Path(arguments[-1])
+        folder, python = Path(arguments[-1]), arguments[arguments.index("--python") + 1]
+        if not Path(python).exists():
+            print(f"error: No interpreter found at path `{python}`")
+            return 2
         venv.create(folder, with_pip=False, symlinks=True)
         if mode == "no-venv":
             (folder / "pyvenv.cfg").unlink()

@@ -17,10 +17,11 @@ import pytest
 from tests.runner import ROOT
 
 CLI = """\
-import json, sys
+import json, os, sys
 
 def main():
-    print(json.dumps({"prefix": sys.prefix, "arguments": sys.argv[1:]}))
+    variables = [name for name in os.environ if name.startswith("MYCELLM_BOOTSTRAP")]
+    print(json.dumps({"prefix": sys.prefix, "arguments": sys.argv[1:], "variables": variables}))
     return 3
 """
 # Outside of the environment that the tests run in, as a user would start it.
@@ -101,7 +102,11 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_first_start_sets_up_and_later_ones_do_not(checkout: Checkout) -> None:
     first = checkout.run()
     assert first.returncode == 3, first.stderr
-    assert json.loads(first.stdout) == {"prefix": str(checkout.environment), "arguments": ["serve", "--port=0"]}
+    assert json.loads(first.stdout) == {
+        "prefix": str(checkout.environment),
+        "arguments": ["serve", "--port=0"],
+        "variables": [],  # the set-up leaves none of its own behind
+    }
     assert first.stderr.splitlines()[0].startswith("mycellm: setting up .venvs/node-cpu-")
     second = checkout.run()
     assert (second.returncode, second.stdout, second.stderr) == (3, first.stdout, "")

@@ -37,6 +37,7 @@ class Machine:
         patch.setattr(installer, "ENVIRONMENTS", folder)
         patch.setattr(installer, "_version", lambda uv: (0, 13) if "uv" in self.has else ())
         patch.setattr(installer, "run", self._note)
+        patch.setattr(os, "execv", self._begin_again)
         patch.setattr(Environment, "complete", lambda self: None)
         patch.setattr(Environment, "folder", folder / "environment")
 
@@ -50,6 +51,9 @@ class Machine:
         if any(word.endswith("uv.txt") for word in command):
             self.has.add("uv")
             (self.folder / "uv").mkdir()
+
+    def _begin_again(self, program: str, arguments: list[str]) -> None:
+        self.ran.append(["begin again", program, *arguments[1:]])
 
     def make(self, **environ: str) -> list[str]:
         """Make an environment, and return each command's first words."""
@@ -91,6 +95,16 @@ def test_root_on_a_bare_debian_installs_venv_and_says_so(monkeypatch: pytest.Mon
     machine = Machine(monkeypatch, tmp_path, has={"apt-get"}, root=True)
     assert machine.make()[:2] == ["apt-get update -q", "apt-get install -y"]
     assert machine.ran[1][-1] == VENV_PACKAGE
+    # The package may have replaced the Python that runs here, and an environment is of one build.
+    assert machine.ran[2] == ["begin again", sys.executable, *sys.orig_argv[1:]]
+
+
+def test_a_python_that_stays_without_venv_is_no_endless_loop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine = Machine(monkeypatch, tmp_path, has={"apt-get"}, root=True)
+    monkeypatch.setattr(installer, "run", lambda command, **_: machine.ran.append([*command]))
+    with pytest.raises(SetupError, match="still has no venv"):
+        machine.make()
+    assert not any("begin again" in command for command in machine.ran)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from spec.tools.requirements import Lock, RequirementError, parse, read_lock, unknown, write_lock
+from spec.tools.requirements import (
+    Lock,
+    RequirementError,
+    parse,
+    read_lock,
+    unknown,
+    write_lock,
+    write_sentences,
+)
 
 TEXT = """
 Some prose, in which a reader MUST NOT be found.
@@ -56,6 +66,21 @@ def test_a_sentence_of_another_form_is_refused(item: str, says: str) -> None:
     with pytest.raises(RequirementError) as caught:
         parse(item)
     assert says in str(caught.value)
+
+
+def test_sentences_stand_beside_the_lock_with_their_section() -> None:
+    headed = TEXT.replace("- The node SHOULD", "## Transport\n\n### Requirements\n- The node SHOULD")
+    assert json.loads(write_sentences(parse(headed))) == {
+        "ENC-010~1": {
+            "section": "",
+            "sentence": "The reader MUST fail with ENCODING if the bytes end inside the item.",
+        },
+        "TRN-001~3": {
+            "section": "Transport",
+            "sentence": "The node SHOULD NOT do it.",
+            "reason": "nobody can see it",
+        },
+    }
 
 
 def test_a_changed_text_wants_a_new_revision() -> None:

@@ -143,6 +143,7 @@ def test_everything_that_a_receipt_says_is_shown(receipts: Program) -> None:
 def test_a_portable_receipt_is_verified_by_who_has_nothing_else(receipts: Program, tmp_path: Path) -> None:
     digits = receipts("show", SETTLED_ID, "--hex")
     assert verify_receipt(decode_receipt(bytes.fromhex(digits))) == []
+    assert receipts.json("show", SETTLED_ID, "--hex") == {"id": SETTLED_ID, "receipt": digits.strip()}
     raw, lines = tmp_path / "one.cbor", tmp_path / "all.txt"
     receipts("show", SETTLED_ID, "--cbor", str(raw))
     assert raw.read_bytes() == bytes.fromhex(digits)

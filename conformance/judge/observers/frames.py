@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import is_registered, limit
+from conformance.judge import where
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, LinkRecord, Record
 
@@ -25,11 +26,11 @@ def well_formed(record: Record) -> Iterator[Finding]:
                 continue
             rule = framing.NAMES[frame.kind // 2].lower()
             if frame.reason:
-                yield _fail(
-                    f"the body of {frame.name} is no item: {frame.reason}", "ENC-003~1", frame.event, frame.start
-                )
+                place = frame.byte(where.violation(frame.body))
+                yield _fail(f"the body of {frame.name} is no item: {frame.reason}", "ENC-003~1", frame.event, place)
             elif rule != "hello" and (broken := shapes.broken(rule, frame.value)) is not None:
-                yield _fail(f"{frame.name} has not its shape: {broken}", "FRM-001~1", frame.event, frame.start)
+                place = frame.byte(where.value(frame.body, *where.key_in(broken)))
+                yield _fail(f"{frame.name} has not its shape: {broken}", "FRM-001~1", frame.event, place)
 
 
 def greets_properly(record: Record) -> Iterator[Finding]:
@@ -51,20 +52,25 @@ def _hello(link: LinkRecord, frame: Frame, role: str) -> Iterator[Finding]:
         yield _fail("HELLO is no signed object", "HSK-018~1", frame.event, frame.start)
         return
     body, signature = frame.value
+
+    def place(*path: int) -> int:
+        return frame.byte(where.value(frame.body, *path))
+
     try:
         hello = dcbor.decode(body)
     except dcbor.NotDeterministicError as error:
-        yield _fail(f"the body of HELLO is no item: {error.reason}", "ENC-003~1", frame.event, frame.start)
+        offset = place(0) + where.violation(body)
+        yield _fail(f"the body of HELLO is no item: {error.reason}", "ENC-003~1", frame.event, offset)
         return
     if (broken := shapes.broken(f"hello-{role}", hello)) is not None:
-        yield _fail(f"HELLO has not its shape: {broken}", "HSK-018~1", frame.event, frame.start)
+        yield _fail(f"HELLO has not its shape: {broken}", "HSK-018~1", frame.event, place(0, *where.key_in(broken)))
         return
     if hello[2] != link.binding:
-        yield _fail("the binding of HELLO is not that of its connection", "HSK-016~1", frame.event, frame.start)
+        yield _fail("the binding of HELLO is not that of its connection", "HSK-016~1", frame.event, place(0, 2))
     if not signing.is_signed_by(hello[1], signing.HELLO, body, signature):
-        yield _fail("the signature of HELLO is not valid under its node_key", "KEY-001~1", frame.event, frame.start)
+        yield _fail("the signature of HELLO is not valid under its node_key", "KEY-001~1", frame.event, place(1))
     if hello[5] != sorted(set(hello[5])):
-        yield _fail("the capabilities are not ascending", "HSK-017~1", frame.event, frame.start)
+        yield _fail("the capabilities are not ascending", "HSK-017~1", frame.event, place(0, 5))
 
 
 def closes_properly(record: Record) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from mycellm_proto.events import Ended, Failed
 from mycellm_proto.frames import Accept, Chunk, End
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.limits import MAX_AMOUNT, MAX_TOKENS
-from mycellm_proto.signed import Context, Signed
+from mycellm_proto.signed import Context, Signed, digest
 
 from . import constants as c
 from .family import HEX, NUMBER, TEXT, DisagreementError, Family, Json, accept, case, nullable, outcome, record
@@ -98,9 +98,10 @@ def _cancelled(chunks: int, ticks: int, **changes: object) -> _View:
     return _View(close=sign(c.BOB, replace(close, **changes)), cancelled_after=chunks)  # type: ignore[arg-type]
 
 
-def _finished(finish: FinishReason) -> _View:
-    text = "".join(each for each, _ in _CHUNKS)
-    return _billed({2: _response(text, finish, 4), 7: int(finish)})
+def _finished(finish: int) -> _View:
+    """The honest close with another end, which its commitment has too; it may be none that is registered."""
+    answer: Value = {0: "".join(each for each, _ in _CHUNKS), 1: finish, 2: 4}
+    return _billed({2: digest(Context.RESPONSE, encode(c.ANSWER_SALT), encode(answer)), 7: finish})
 
 
 def _after_cancel(tokens: int) -> _View:
@@ -145,8 +146,8 @@ _BAD: tuple[tuple[str, str, _View], ...] = (
     ("reject-odd-key", "EXT-003~1", _billed({9: True})),
     ("reject-even-key", "EXT-003~1", _billed({10: True})),
     ("reject-open-of-31-bytes", "RCP-024~1", _billed({0: bytes(31)})),
-    ("reject-finish-unknown", "RCP-024~1", _billed({7: 8})),
-    ("reject-finish-0", "RCP-024~1", _billed({7: 0})),
+    ("reject-finish-unknown", "RCP-024~1", _finished(8)),
+    ("reject-finish-0", "RCP-024~1", _finished(0)),
     ("reject-assurance-unknown", "RCP-024~1", _billed({8: 1})),
     ("reject-tokens-beyond-most", "RCP-024~1", _billed({5: MAX_TOKENS + 1})),
     ("reject-total-of-2-53", "RCP-024~1", _billed({6: MAX_AMOUNT + 1})),
@@ -197,8 +198,13 @@ FAMILY = Family(
         "The consumer sent open against quote, got an ACCEPT with input_tokens, and these chunks; it sent CANCEL before"
         " the chunk of index cancelled_after, or no CANCEL (null). It has released so many ticks in all: the most that"
         " a cancelled answer may cost.",
-        "salt is that of the END frame; body, preimage, hash and signature are its close.",
+        "salt is that of the END frame; body and signature are its close.",
         "Accepted: the consumer countersigns, and total is due. Rejected: it sends ERROR with the code.",
+    ),
+    verification=(
+        "Judge the close as the consumer that has seen all this and nothing else.",
+        "Compute every key of the close again from what was delivered; only one that is equal in all is agreed to.",
+        "Whether the chunks kept to the payment window does not count: that is looked at when each arrives.",
     ),
     schema={
         "consumer": HEX,

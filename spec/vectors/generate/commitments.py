@@ -22,7 +22,7 @@ def _case(slug: str, requirement: str, context: Context, items: list[Value], exp
     content: dict[str, Json] = {
         "context": context.value,
         "items": [noted(item) for item in items],
-        "preimage": preimage(context, *encoded).hex(),
+        "intermediate": {"preimage": preimage(context, *encoded).hex()},
     }
     return case(slug, requirement, **content, expect=accept(hash=expected.hex()))
 
@@ -51,15 +51,19 @@ FAMILY = Family(
     name="commitments",
     description="Commitments to requests and answers, and the id of the direct network.",
     notes=(
-        "hash is SHA-256 of preimage, which is the encoding of an array: context, then items in the notation of"
-        " README.md.",
+        "items are in the notation of README.md. hash is the SHA-256 of the encoding of an array: context, then items.",
         "The second item of a request's commitment is the content as it was sent, which is an encoding itself: it is"
         " spliced into the array, not wrapped into a byte string.",
+    ),
+    verification=(
+        "Build the pre-image from context and items, and hash it.",
+        "intermediate.preimage is what is hashed. It is given to find a mistake, and is no input: whoever hashes it has"
+        " shown nothing.",
     ),
     schema={
         "context": {"enum": [context.value for context in Context]},
         "items": {"type": "array", "items": ANY},
-        "preimage": HEX,
+        "intermediate": record(preimage=HEX),
         "expect": record(verdict={"const": "accept"}, hash=HEX),
     },
     cases=_cases,

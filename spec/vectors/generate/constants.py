@@ -19,7 +19,7 @@ from mycellm_proto.keys import SigningKey
 from mycellm_proto.signed import Context, Signed, preimage
 from mycellm_proto.ticks import Chain
 
-from .family import HEX, Json
+from .family import HEX, Json, record
 
 
 def entropy(name: str) -> bytes:
@@ -118,11 +118,17 @@ def shown(signed: Signed, context: Context) -> dict[str, Json]:
     """A signed object in all its parts."""
     return {
         "body": signed.body.hex(),
-        "preimage": preimage(context, signed.body).hex(),
-        "hash": signed.digest(context).hex(),
         "signature": signed.signature.hex(),
+        "intermediate": intermediate(signed, context),
     }
 
 
-SHOWN: dict[str, Json] = {"body": HEX, "preimage": HEX, "hash": HEX, "signature": HEX}
+def intermediate(signed: Signed, context: Context) -> dict[str, Json]:
+    """What a verifier finds on its way: what the signature is over, and the object's name."""
+    return {"preimage": preimage(context, signed.body).hex(), "hash": signed.digest(context).hex()}
+
+
+INTERMEDIATE = record(preimage=HEX, hash=HEX)
+"""The schema of what `intermediate` gives."""
+SHOWN: dict[str, Json] = {"body": HEX, "signature": HEX, "intermediate": INTERMEDIATE}
 """The schemas of what `shown` gives."""

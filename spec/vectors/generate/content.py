@@ -181,11 +181,16 @@ FAMILY = Family(
     name="content",
     description="The content of a REQUEST: a chat request, byte for byte as it is committed to.",
     notes=(
-        "Accepted: hex is the content of request. Writing request gives hex again, unless hex has a key that is ignored"
-        " (the cases that cite EXT-006).",
+        "Accepted: hex is the content of request.",
         "Sampling parameters are integers in millionths, but top_k and seed. A parameter that is not there is the"
         " model's own default. seed is in decimal, since it may need 64 bits.",
-        "Rejected: the request is refused with the code. Within a REQUEST frame all these are plain byte strings.",
+        "Rejected: the request is refused with the code.",
+    ),
+    verification=(
+        "Decode hex as the content of a REQUEST, within which all these are plain byte strings.",
+        "stop is an empty list where hex has none; sampling has just the parameters that hex has.",
+        "Writing request gives hex again, but where hex has a key that is ignored (the cases that cite EXT-006). That"
+        " is for your own test: the outcome does not show it.",
     ),
     schema={"hex": HEX_PARTS, "expect": outcome(request=_REQUEST)},
     cases=_cases,

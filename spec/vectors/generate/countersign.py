@@ -8,7 +8,7 @@ from mycellm_proto.keys import SigningKey
 from mycellm_proto.signed import Context, Signed, preimage
 
 from . import constants as c
-from .family import HEX, Family, Json, accept, case, outcome, reject
+from .family import HEX, Family, Json, accept, case, outcome, record, reject
 
 _OTHER = Signed.make(c.BOB, Context.CLOSE, {0: "another close"})
 _GOOD = countersign(c.ALICE, c.SIGNED_CLOSE)
@@ -49,8 +49,8 @@ def _case(slug: str, signature: bytes, expect: Json) -> dict[str, Json]:
     content: dict[str, Json] = {
         "consumer": c.ALICE.public.hex(),
         "body": _BODY.hex(),
-        "preimage": preimage(Context.COUNTERSIGN, _BODY).hex(),
         "signature": signature.hex(),
+        "intermediate": {"preimage": preimage(Context.COUNTERSIGN, _BODY).hex()},
     }
     return case(slug, "RCP-029~1", **content, expect=expect)
 
@@ -59,11 +59,21 @@ FAMILY = Family(
     name="countersign",
     description="Countersignatures of one close.",
     notes=(
-        "body is the close's body, byte for byte as the provider signed it; preimage is what the countersignature is"
-        " over; consumer is the consumer of the open.",
+        "body is the close's body, byte for byte as the provider signed it; signature is what COUNTERSIGN holds;"
+        " consumer is the consumer of the open.",
         "Accepted: the exchange is settled. Rejected: the connection is closed with the code, and the provider is left"
         " with its claim.",
     ),
-    schema={"consumer": HEX, "body": HEX, "preimage": HEX, "signature": HEX, "expect": outcome()},
+    verification=(
+        "Judge signature as the provider that sent the close.",
+        "What the close says does not count: the provider wrote it itself.",
+    ),
+    schema={
+        "consumer": HEX,
+        "body": HEX,
+        "signature": HEX,
+        "intermediate": record(preimage=HEX),
+        "expect": outcome(),
+    },
     cases=_cases,
 )

@@ -132,7 +132,7 @@ _SETTLED: tuple[tuple[str, str, bytes, _Play], ...] = (
     ("complete-with-reserved-values", "EXT-004~1 EXT-005~1 EXT-006~1 EXT-007~1", b"grease", _complete),
     ("complete-with-heartbeat", "INF-014~1", b"", _heartbeat),
     ("cancelled", "INF-018~1 INF-023~1 RCP-025~1", b"", _cancelled),
-    ("withdrawn-before-accept", "INF-027~1 RCP-025~1", b"", _withdrawn),
+    ("withdrawn-before-accept", "INF-027~2 RCP-025~1", b"", _withdrawn),
     ("ended-at-the-ceiling", "RCP-016~1", b"", _ceiling),
 )
 _REFUSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
@@ -152,22 +152,26 @@ _ANSWERED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
         _first(encode_frame(FrameType.REQUEST, b"\xff")),
     ),
 )
-_CLOSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
+_ALICE, _BOB = "initiator", "responder"
+# Who breaks the requirement comes last.
+_CLOSED: tuple[tuple[str, str, ErrorCode, _Play, str], ...] = (
     (
         "control-stream-begins-with-unknown-odd-type",
         "EXT-009~1",
         ErrorCode.UNKNOWN_FRAME,
         _control_first(encode_frame(65, b"")),
+        _ALICE,
     ),
     (
         "control-stream-begins-with-models",
         "STM-001~1",
         ErrorCode.UNEXPECTED_FRAME,
         _control_first(encode_frame(2, b"\xa1\x00\x80")),
+        _ALICE,
     ),
-    ("control-stream-unknown-even-type", "EXT-002~1", ErrorCode.UNKNOWN_FRAME, _control(encode_frame(66, b""))),
-    ("control-stream-request", "STM-001~1", ErrorCode.UNEXPECTED_FRAME, _control(encode(Accept(input_tokens=1)))),
-    ("request-before-authentication", "HSK-013~1", ErrorCode.HANDSHAKE_FAILED, _early),
+    ("control-stream-unknown-even-type", "EXT-002~1", ErrorCode.UNKNOWN_FRAME, _control(encode_frame(66, b"")), _BOB),
+    ("control-stream-request", "STM-001~1", ErrorCode.UNEXPECTED_FRAME, _control(encode(Accept(input_tokens=1))), _BOB),
+    ("request-before-authentication", "HSK-013~1", ErrorCode.HANDSHAKE_FAILED, _early, _ALICE),
 )
 
 
@@ -176,7 +180,7 @@ def _cases() -> list[dict[str, Json]]:
     for slug, requirements, grease, play in _SETTLED:
         scene = Scene.make(grease=grease)
         play(scene)
-        made.append(case(slug, requirements, **_shown(scene), expect=_settled(slug, scene)))
+        made.append(case(slug, requirements, **_shown(scene, grease=grease), expect=_settled(slug, scene)))
     for slug, requirements, code, play in _REFUSED:
         scene = Scene.make()
         play(scene)
@@ -187,14 +191,14 @@ def _cases() -> list[dict[str, Json]]:
         if scene.steps[-1] != write_step(scene.now, "responder", STREAM, encode(Error(code=code)), fin=True):
             raise DisagreementError(f"{slug}: {scene.steps[-1]}")
         expect: Json = {"end": "refused", "code": code.name, "owed": 0, "receipt": None}
-        made.append(case(slug, requirements, **_shown(scene), expect=expect))
-    for slug, requirements, code, play in _CLOSED:
+        made.append(case(slug, requirements, **_shown(scene, rogue=_ALICE), expect=expect))
+    for slug, requirements, code, play, rogue in _CLOSED:
         scene = Scene.make()
         play(scene)
         if scene.closed is not code:
             raise DisagreementError(f"{slug}: {scene.closed}")
         expect = {"end": "closed", "code": code.name, "owed": 0, "receipt": None}
-        made.append(case(slug, requirements, **_shown(scene), expect=expect))
+        made.append(case(slug, requirements, **_shown(scene, rogue=rogue), expect=expect))
     return made
 
 
@@ -213,7 +217,7 @@ def _refused(slug: str, scene: Scene, code: ErrorCode) -> Json:
     return {"end": "refused", "code": code.name, "owed": failed.owed, "receipt": None}
 
 
-def _shown(scene: Scene) -> dict[str, Json]:
+def _shown(scene: Scene, *, grease: bytes = b"", rogue: str | None = None) -> dict[str, Json]:
     return {
         "secrets": {
             "initiator_seed": c.entropy("alice").hex(),
@@ -221,10 +225,12 @@ def _shown(scene: Scene) -> dict[str, Json]:
             "request_salt": c.SALT.hex(),
             "answer_salt": c.ANSWER_SALT.hex(),
             "chain_seed": c.CHAIN_SEED.hex(),
+            "grease": grease.hex(),
         },
         "binding": BINDING.hex(),
         "began": c.NOW,
         "pinned": True,
+        "rogue": rogue,
         "steps": scene.steps,
     }
 
@@ -246,19 +252,27 @@ FAMILY = Family(
         "A step is a write of one side to a stream, with the end of the stream where fin is true, or its"
         " CONNECTION_CLOSE with a code. at is milliseconds since the beginning; each step has arrived when the next is"
         " made.",
-        "A verifier plays one side or both, and checks that what the other says is right at every step, and that it"
-        " would say the same: with the secrets (private keys, salts, the chain's last link) every byte can be made"
-        " again.",
         "expect.end is settled (the provider holds the receipt), refused (the request ended with ERROR and code) or"
         " closed (the connection ended with code); owed is in micro-credits.",
-        "In the cases whose ids begin with first-frame or control-stream, and in request-before-authentication, the"
-        " side that is answered breaks a requirement; in all others both sides are honest.",
+        "rogue is the side that breaks a requirement; null where both are honest.",
+        "secrets.grease is empty, or the seed of reserved values (EXT-004, EXT-005): each side's draw number n, from 1,"
+        " is 65 + 62 b with b the first byte of SHA-256(grease || n as 4 bytes, most significant first). What each is"
+        " drawn for is seen in the steps.",
+    ),
+    verification=(
+        "Play one side or both: feed each step to its reader, and check that what its writer says is right by what came"
+        " before.",
+        "Make every byte of an honest side again from the secrets. That is for your own test: the outcome does not show"
+        " it.",
     ),
     schema={
-        "secrets": record(initiator_seed=HEX, responder_seed=HEX, request_salt=HEX, answer_salt=HEX, chain_seed=HEX),
+        "secrets": record(
+            initiator_seed=HEX, responder_seed=HEX, request_salt=HEX, answer_salt=HEX, chain_seed=HEX, grease=HEX
+        ),
         "binding": HEX,
         "began": NUMBER,
         "pinned": BOOLEAN,
+        "rogue": nullable({"enum": [_ALICE, _BOB]}),
         "steps": {"type": "array", "items": _STEP, "minItems": 1},
         "expect": record(
             end={"enum": ["settled", "refused", "closed"]},

@@ -35,8 +35,11 @@ FAMILY = Family(
     notes=(
         'binding is TLS-Exporter("EXPORTER-mycellm-channel-binding", "", 32) of a connection with this exporter master'
         " secret, whose cipher suite has this hash.",
-        "A TLS library that has the exporter as a function gives the same value from the live connection; these cases"
-        " serve an implementation that derives it from a logged or exported secret.",
+    ),
+    verification=(
+        "Derive binding from the secret.",
+        "A TLS library that has the exporter as a function gives the same value from the live connection, and then"
+        " these cases do not apply; they serve an implementation that derives it from a logged or exported secret.",
     ),
     schema={
         "hash": {"enum": [algorithm.name for algorithm in _HASHES]},

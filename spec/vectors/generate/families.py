@@ -1,9 +1,10 @@
-"""The families, in the order of SPEC.md."""
+"""The families, in an order in which an implementation can be built."""
 
 from __future__ import annotations
 
 from . import (
     accumulated,
+    billing,
     close,
     commitments,
     content,
@@ -19,7 +20,9 @@ from . import (
     quote,
     receipts,
     signatures,
+    signing,
     ticks,
+    writing,
 )
 from . import (
     open as opens,
@@ -29,10 +32,12 @@ from .family import Family
 _MODULES = (
     exporter,
     encoding,
+    writing,
     accumulated,
     framing,
     frames,
     signatures,
+    signing,
     nodeid,
     hello,
     content,
@@ -40,6 +45,7 @@ _MODULES = (
     opens,
     commitments,
     ticks,
+    billing,
     close,
     countersign,
     receipts,

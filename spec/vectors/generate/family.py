@@ -18,13 +18,14 @@ SPEC = SPEC_VERSION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One file of vectors. ``notes`` tell a verifier what to do with a case; ``schema`` is that of its own keys, of
-    which a case may lack the ``optional`` ones.
+    """One file of vectors. ``notes`` say what the keys of a case mean, ``verification`` what a verifier does and what
+    of it counts; ``schema`` is that of its own keys, of which a case may lack the ``optional`` ones.
     """
 
     name: str
     description: str
     notes: tuple[str, ...]
+    verification: tuple[str, ...]
     schema: Mapping[str, Json]
     optional: frozenset[str] = frozenset()
     cases: Callable[[], list[dict[str, Json]]]
@@ -68,6 +69,7 @@ def document(family: Family) -> str:
             "family": family.name,
             "description": family.description,
             "notes": family.notes,
+            "verification": family.verification,
             "cases": cases,
         }
     )
@@ -93,6 +95,7 @@ def schema_document(family: Family) -> str:
         "family": {"const": family.name},
         "description": {"type": "string"},
         "notes": texts,
+        "verification": texts,
         "cases": {"type": "array", "items": one_case, "minItems": 1},
     }
     return _text(
@@ -130,6 +133,8 @@ TEXT: Json = {"type": "string"}
 NUMBER: Json = {"type": "integer"}
 BOOLEAN: Json = {"type": "boolean"}
 ANY: Json = {}
+INTEGER: Json = {"anyOf": [NUMBER, {"type": "object", "properties": {"int": TEXT}, "required": ["int"]}]}
+"""An integer that may be beyond what JSON readers keep: in the notation of README.md."""
 
 
 def nullable(schema: Json) -> Json:

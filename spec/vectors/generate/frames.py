@@ -161,7 +161,11 @@ FAMILY = Family(
         " ignored, in the notation of README.md.",
         "Rejected: a reader fails with the code, which closes the connection. Where the frame is the first of a request"
         " stream, the request is refused with MALFORMED instead.",
+    ),
+    verification=(
+        "Decode hex as the body of a frame of type. fields has the keys of the type alone, ascending.",
         "Signatures are not verified here, and signed bodies not looked into.",
+        "The cases that cite EXT-006 hold a key that is ignored with its value; the same key, even, is fatal.",
     ),
     schema={"type": {"enum": [kind.name for kind in FrameType]}, "hex": HEX, "expect": outcome(fields=ANY)},
     cases=_cases,

@@ -9,7 +9,8 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.frames import LIMITS, FrameType
 from mycellm_proto.framing import MAX_VARINT, FrameReader, RawFrame, encode_frame, encode_varint
 
-from .family import HEX, HEX_PARTS, NUMBER, DisagreementError, Family, Json, accept, case, record, reject
+from .family import HEX, HEX_PARTS, INTEGER, NUMBER, DisagreementError, Family, Json, accept, case, record, reject
+from .notation import noted
 
 _INTEGERS = (0, 1, 63, 64, 16_383, 16_384, (1 << 30) - 1, 1 << 30, MAX_VARINT)
 
@@ -27,7 +28,7 @@ def _stream(slug: str, requirements: str, data: bytes) -> dict[str, Json]:
     frames, pending = _read(data)
     if (frames, pending) != _read(data, (data[i : i + 1] for i in range(len(data)))):
         raise DisagreementError(f"{slug}: slicing matters")
-    shown: list[Json] = [{"type": frame.type, "body": frame.body.hex()} for frame in frames]
+    shown: list[Json] = [{"type": noted(frame.type), "body": frame.body.hex()} for frame in frames]
     return case(slug, requirements, hex=data.hex(), expect=accept(frames=shown, pending=pending))
 
 
@@ -95,11 +96,15 @@ FAMILY = Family(
     name="framing",
     description="Bytes of a stream, cut into frames: length, type, body.",
     notes=(
-        "Accepted: reading hex gives these frames, and pending bytes are left that wait for more.",
+        "Accepted: reading hex gives these frames, and pending bytes are left that wait for more. A type from 2^53 on"
+        " is in the notation of README.md.",
         "Rejected: reading hex fails with the code, which closes the connection. A frame above its limit fails at its"
         " head: the hex ends there, and waiting for the body would be wrong.",
-        "Every case has the same outcome when hex arrives whole and when it arrives byte by byte.",
-        "Bodies are not looked into here: see the family frames.",
+    ),
+    verification=(
+        "Feed hex to the reader of a stream, whole and byte by byte: the outcome is the same.",
+        "A reader that fails does so at the last byte of hex, and does not wait for more.",
+        "Bodies are not looked into: see the family frames.",
     ),
     schema={
         "hex": HEX_PARTS,
@@ -107,7 +112,7 @@ FAMILY = Family(
             "anyOf": [
                 record(
                     verdict={"const": "accept"},
-                    frames={"type": "array", "items": record(type=NUMBER, body=HEX)},
+                    frames={"type": "array", "items": record(type=INTEGER, body=HEX)},
                     pending=NUMBER,
                 ),
                 record(verdict={"const": "reject"}, code={"enum": ["ENCODING", "FRAME_TOO_LARGE"]}),

@@ -65,6 +65,10 @@ FAMILY = Family(
         "Accepted: together they prove that consumer signed two different opens under one identity. Rejected: they"
         " prove nothing.",
     ),
+    verification=(
+        "Judge the two as anyone who has both, in whatever order they come.",
+        "Only the verdict counts, and who is proved to have done it.",
+    ),
     schema={"first": HEX, "second": HEX, "expect": outcome(coded=False, consumer=HEX)},
     cases=_cases,
 )

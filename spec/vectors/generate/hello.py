@@ -10,9 +10,9 @@ from mycellm_proto.codec import Value, encode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.hello import ConnectionRole, Hello, Session, check_initiator, check_responder, negotiate, read_hello
 from mycellm_proto.keys import SigningKey
-from mycellm_proto.signed import Context, Signed, preimage
+from mycellm_proto.signed import Context, Signed
 
-from .constants import ALICE, BOB, CAROL, entropy, flipped
+from .constants import ALICE, BOB, CAROL, INTERMEDIATE, entropy, flipped, intermediate
 from .family import (
     BOOLEAN,
     HEX,
@@ -32,16 +32,17 @@ from .notation import as_map
 _BINDING = entropy("channel binding")
 _OTHER = entropy("channel binding of another connection")
 _BOB_HELLO = Hello(role=ConnectionRole.RESPONDER, node_key=BOB.public, binding=_BINDING, capabilities=(1,))
-_BOB_SIGNED = _BOB_HELLO.sign(BOB)
+BOB_SIGNED = _BOB_HELLO.sign(BOB)
 _ALICE_HELLO = Hello(
     role=ConnectionRole.INITIATOR,
     node_key=ALICE.public,
     binding=_BINDING,
     capabilities=(1,),
     peer_key=BOB.public,
-    peer_hello=_BOB_SIGNED.digest(Context.HELLO),
+    peer_hello=BOB_SIGNED.digest(Context.HELLO),
     pinned=True,
 )
+ALICE_SIGNED = _ALICE_HELLO.sign(ALICE)
 _MANY = tuple(range(1, 65))
 _bob = partial(replace, _BOB_HELLO)
 _alice = partial(replace, _ALICE_HELLO)
@@ -87,7 +88,7 @@ class _View:
 
 
 _ALICE_VIEW = _View(own=_ALICE_HELLO, key=ALICE, expected=BOB.public)
-_BOB_VIEW = _View(own=_BOB_HELLO, key=BOB, own_hello=_BOB_SIGNED.digest(Context.HELLO))
+_BOB_VIEW = _View(own=_BOB_HELLO, key=BOB, own_hello=BOB_SIGNED.digest(Context.HELLO))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,6 @@ def _cases() -> list[dict[str, Json]]:
         made.append(_refused(slug, requirement, view, hello.sign(key), code))
     for slug, requirement, change in _MISSHAPEN:
         made.append(_refused(slug, requirement, _ALICE_VIEW, _reshaped(_BOB_HELLO, BOB, change), _FAILED))
-    alice = _ALICE_HELLO.sign(ALICE)
     made += [
         _refused(
             "reject-initiator-odd-key",
@@ -250,27 +250,27 @@ def _cases() -> list[dict[str, Json]]:
             _reshaped(_ALICE_HELLO, ALICE, lambda body: body.pop(8)),
             _FAILED,
         ),
-        _refused("reject-responders-hello-from-initiator", "HSK-005~1", _BOB_VIEW, _BOB_SIGNED, _FAILED),
-        _refused("reject-initiators-hello-from-responder", "EXT-003~1", _ALICE_VIEW, alice, _FAILED),
+        _refused("reject-responders-hello-from-initiator", "HSK-005~1", _BOB_VIEW, BOB_SIGNED, _FAILED),
+        _refused("reject-initiators-hello-from-responder", "EXT-003~1", _ALICE_VIEW, ALICE_SIGNED, _FAILED),
         _refused(
             "reject-initiator-flipped-signature",
             "HSK-006~1",
             _BOB_VIEW,
-            replace(alice, signature=flipped(alice.signature)),
+            replace(ALICE_SIGNED, signature=flipped(ALICE_SIGNED.signature)),
             _FAILED,
         ),
         _refused(
             "reject-responder-wrong-context",
             "HSK-006~1",
             _ALICE_VIEW,
-            Signed.make_over(BOB, Context.QUOTE, _BOB_SIGNED.body),
+            Signed.make_over(BOB, Context.QUOTE, BOB_SIGNED.body),
             _FAILED,
         ),
         _refused(
             "reject-responder-body-not-deterministic",
             "ENC-013~1",
             _ALICE_VIEW,
-            Signed.make_over(BOB, Context.HELLO, _swapped(_BOB_SIGNED.body)),
+            Signed.make_over(BOB, Context.HELLO, _swapped(BOB_SIGNED.body)),
             ErrorCode.ENCODING,
         ),
     ]
@@ -291,8 +291,7 @@ def _case(slug: str, requirement: str, view: _View, signed: Signed, expect: Json
         requirement,
         **view.shown(),
         hello=encode(signed.to_value()).hex(),
-        preimage=preimage(Context.HELLO, signed.body).hex(),
-        hash=signed.digest(Context.HELLO).hex(),
+        intermediate=intermediate(signed, Context.HELLO),
         expect=expect,
     )
 
@@ -310,10 +309,15 @@ FAMILY = Family(
         "The verifier is the node own_key on a connection with this binding. Its own HELLO offers own_offer. As an"
         " initiator it dialed expected_peer, or nobody in particular (null); as a responder its own HELLO has the hash"
         " own_hello.",
-        "hello is the body of the HELLO frame that it receives: a signed object. preimage is what the signature is"
-        " over, and hash its SHA-256.",
+        "hello is the body of the HELLO frame that it receives: a signed object.",
         "Accepted: peer is authenticated, and version, capabilities and pinned are agreed.",
         "Rejected: the connection is closed with the code.",
+    ),
+    verification=(
+        "Judge hello as the side verifier, which knows nothing but the other inputs.",
+        "capabilities are compared as a list, ascending.",
+        "intermediate.preimage is what the signature is over, intermediate.hash its SHA-256, by which the initiator's"
+        " HELLO names the responder's: nobody sees either on the wire.",
     ),
     schema={
         "verifier": {"enum": ["initiator", "responder"]},
@@ -323,8 +327,7 @@ FAMILY = Family(
         "own_hello": nullable(HEX),
         "own_offer": record(version_min=NUMBER, version_max=NUMBER, capabilities=_NUMBERS),
         "hello": HEX,
-        "preimage": HEX,
-        "hash": HEX,
+        "intermediate": INTERMEDIATE,
         "expect": outcome(peer=HEX, pinned=BOOLEAN, version=NUMBER, capabilities=_NUMBERS),
     },
     cases=_cases,

@@ -57,7 +57,8 @@ def _cases() -> list[dict[str, Json]]:
         text = encode_node_id(public)
         if decode_node_id(text) != public:
             raise DisagreementError(name)
-        made.append(case(f"accept-{name}", "KEY-005~1", text=text, expect=accept(public=public.hex())))
+        made.append(case(f"accept-{name}", "KEY-006~1", text=text, expect=accept(public=public.hex())))
+        made.append(case(f"write-{name}", "KEY-005~1", public=public.hex(), expect=accept(text=text)))
     for slug, text in _REJECTED:
         try:
             decode_node_id(text)
@@ -72,14 +73,25 @@ FAMILY = Family(
     name="nodeid",
     description="Written node ids: bech32m (BIP-350) of 32 bytes under the prefix myc, in lower case.",
     notes=(
-        "Accepted: public is written as text, and text is read as public. Writing gives lower case.",
-        "Rejected: text is no node id. Among them are valid bech32m strings of another length, prefix, case or padding,"
-        " and a valid bech32 string (BIP-173).",
-        "Whether public is a point of the curve does not matter here.",
+        "Cases with a text: accepted, it is read as public; rejected, it is no node id. Among the latter are valid"
+        " bech32m strings of another length, prefix, case or padding, and a valid bech32 string (BIP-173).",
+        "Cases with a public: it is written as text.",
+    ),
+    verification=(
+        "Read text, or write public.",
+        "Whether public is a point of the curve does not count.",
     ),
     schema={
         "text": TEXT,
-        "expect": {"anyOf": [record(verdict={"const": "accept"}, public=HEX), record(verdict={"const": "reject"})]},
+        "public": HEX,
+        "expect": {
+            "anyOf": [
+                record(verdict={"const": "accept"}, public=HEX),
+                record(verdict={"const": "accept"}, text=TEXT),
+                record(verdict={"const": "reject"}),
+            ]
+        },
     },
+    optional=frozenset({"text", "public"}),
     cases=_cases,
 )

@@ -101,14 +101,14 @@ def _at_most(ceiling: int) -> _View:
 
 
 def _prepaying(ticks: int) -> _View:
-    """A quote that wants so many ticks beforehand, and all of the chain offered for them."""
+    """A quote that wants so many ticks beforehand, and all of a chain that is as long offered for them."""
     quote = replace(c.QUOTE, prepaid_ticks=ticks)
-    opened = _opened({5: sign(c.BOB, quote).digest(Context.QUOTE)})
+    opened = _opened({5: sign(c.BOB, quote).digest(Context.QUOTE), 8: Chain(c.CHAIN_SEED, ticks).anchor})
     return _View(quote=quote, frame=replace(opened, prepaid=c.CHAIN_SEED))
 
 
 _GOOD: tuple[tuple[str, str, _View], ...] = (
-    ("accept-plain", "RCP-010~1 SIG-002~1 SIG-003~1", _View()),
+    ("accept-plain", "RCP-004~1 RCP-009~1 RCP-010~1 RCP-011~1 RCP-012~1 RCP-020~1 SIG-002~1 SIG-003~1", _View()),
     ("accept-after-another-open", "RCP-008~1", _View(frame=_opened({4: c.entropy("previous open")}))),
     ("accept-sequence-1", "RCP-008~1", _View(frame=_opened({3: 1}))),
     ("accept-sequence-2-53-minus-1", "RCP-008~1", _View(frame=_opened({3: MAX_AMOUNT}))),
@@ -219,10 +219,15 @@ FAMILY = Family(
         "The provider has authenticated consumer on a connection that is pinned or not, agreed on capabilities with it,"
         " and offered it one quote: offered is that signed object. Its clock says now, in seconds since 1970, and it"
         " has never seen an open of this consumer.",
-        "request is the body of the REQUEST frame. The open within it is given in parts: body, preimage, hash,"
-        " signature.",
+        "request is the body of the REQUEST frame. body and signature are those of the open within it.",
         "Accepted: the request is admitted, and so many ticks are paid. Rejected: the request is refused with the code;"
         " the connection goes on.",
+    ),
+    verification=(
+        "Judge the whole request, in the order of checks of SPEC.md, Inference exchange; for each case, by a provider"
+        " that has recorded no open before.",
+        "Every check but the one that a rejected case breaks holds.",
+        "Allowance and load do not count: the provider would serve anybody.",
     ),
     schema={
         "consumer": HEX,

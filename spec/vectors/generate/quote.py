@@ -136,10 +136,15 @@ FAMILY = Family(
     name="quote",
     description="Signed quotes, as they stand in a MODELS frame of the provider.",
     notes=(
-        "provider is the authenticated peer that sent the quote. body and signature make the signed object, preimage is"
-        " what the signature is over, hash its SHA-256: what an open names the quote by.",
+        "provider is the authenticated peer that sent the quote. body and signature make the signed object.",
         "Accepted: fields is what the body says. Rejected: the connection is closed with the code.",
-        "Whether the quote has expired is looked at when an open names it: see the family open.",
+    ),
+    verification=(
+        "Judge the signed object as the receiver of a MODELS frame that holds it.",
+        "intermediate.preimage is what the signature is over, intermediate.hash its SHA-256: what an open names the"
+        " quote by.",
+        "Whether the quote has expired does not count here: that is looked at when an open names it, in the family"
+        " open.",
     ),
     schema={"provider": HEX, **SHOWN, "expect": outcome(fields=record(_PROPERTIES))},
     cases=_cases,

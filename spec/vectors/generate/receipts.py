@@ -158,7 +158,7 @@ def _cases() -> list[dict[str, Json]]:
         findings = verify_receipt(receipt)
         if findings or decode_receipt(encode_receipt(receipt)) != receipt:
             raise DisagreementError(f"{slug}: {findings}")
-        made.append(_case(slug, "RCP-048~1", encode_receipt(receipt), accept(**_settlement(receipt))))
+        made.append(_case(slug, "NET-001~1 RCP-048~1", encode_receipt(receipt), accept(**_settlement(receipt))))
     for slug, check, requirement, receipt in _BAD:
         made.append(_refused(slug, check, requirement, receipt))
     for slug, requirement, signed in (
@@ -202,7 +202,8 @@ def _refused(slug: str, check: str, requirement: str, receipt: Receipt) -> dict[
 
 def _malformed(slug: str, requirement: str, data: bytes) -> dict[str, Json]:
     reject(lambda: decode_receipt(data), ErrorCode.ENCODING, requirement)
-    return _case(slug, "RCP-048~1", data, {"verdict": "reject", "check": "encoding"})
+    cited = sorted({requirement, "RCP-048~1"})
+    return _case(slug, " ".join(cited), data, {"verdict": "reject", "check": "encoding"})
 
 
 def _case(slug: str, requirement: str, data: bytes, expect: Json) -> dict[str, Json]:
@@ -220,7 +221,11 @@ FAMILY = Family(
         "Accepted: the receipt proves that consumer owes provider total micro-credits in network, under sequence.",
         "Rejected: it proves nothing. check names the one check that fails; every other one holds. encoding stands for"
         " bytes that are no receipt, and for bodies that break their rules.",
+    ),
+    verification=(
+        "Judge the receipt as anyone who has these bytes and nothing else, by the six points of SPEC.md, Receipts.",
         "A receipt has no ticks: the total of a cancelled answer is either what is owed, or whole ticks of less.",
+        "Only the failed check is compared, not how it failed.",
     ),
     schema={
         "receipt": HEX,

@@ -78,6 +78,14 @@ def _small_order() -> list[dict[str, Json]]:
         made.append(
             _judged(f"reject-nonce-of-small-order-{order}", "KEY-002~1", ALICE.public, _MESSAGE, signature, valid=False)
         )
+    # Another encoding of the identity, for who looks for small points by their bytes.
+    other = (edwards.P + 1).to_bytes(32, "little")
+    signature = edwards.compress(edwards.multiply(_NONCE, edwards.BASE)) + _NONCE.to_bytes(32, "little")
+    made.append(_judged("reject-key-small-and-not-canonical", "KEY-002~1", other, _MESSAGE, signature, valid=False))
+    s = edwards.challenge(other, ALICE.public, _MESSAGE) * _SCALAR % edwards.L
+    signature = other + s.to_bytes(32, "little")
+    slug = "reject-nonce-small-and-not-canonical"
+    made.append(_judged(slug, "KEY-002~1", ALICE.public, _MESSAGE, signature, valid=False))
     identity = _SMALL_Y[0]
     made.append(_judged("reject-all-identity", "KEY-002~1", identity, _MESSAGE, identity + bytes(32), valid=False))
     return made
@@ -132,7 +140,7 @@ def _cases() -> list[dict[str, Json]]:
         ("reject-key-of-33-bytes", ALICE.public + b"\x00", _MESSAGE, honest, False),
     ]
     made = [
-        _judged(slug, "KEY-001~1 KEY-002~1" if valid else "KEY-002~1", public, message, signature, valid=valid)
+        _judged(slug, "KEY-002~1", public, message, signature, valid=valid)
         for slug, public, message, signature, valid in rows
     ]
     return made + _mixed() + _small_order() + _not_canonical()
@@ -155,6 +163,11 @@ FAMILY = Family(
         "In the cases of mixed order, A or R or both carry a component of order 8: verification with the cofactor"
         " accepts all of them.",
         "message is signed as it is: these are not signed objects.",
+    ),
+    verification=(
+        "Verify signature over message under public. Only the verdict counts, not why.",
+        "Run all of them whenever your library or its version changes: the rule of SPEC.md (KEY-002) is not that of"
+        " every library.",
     ),
     schema={
         "public": HEX,

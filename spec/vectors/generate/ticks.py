@@ -63,7 +63,7 @@ _BAD = (
     ("reject-zero-link", "RCP-020~1", _Release(0, 1, bytes(32))),
     ("reject-going-back", "RCP-021~1", _Release(3, 2, _CHAIN.link(2))),
     ("reject-beyond-the-ceiling", "RCP-021~1", _Release(3, 4, _CHAIN.link(4), 3)),
-    ("reject-65536-beyond-the-ceiling", "RCP-021~1", _Release(0, _LONGEST, bytes(32))),
+    ("reject-65536-beyond-the-ceiling", "RCP-021~1", _Release(0, _LONGEST, entropy("long chain"), _LENGTH, _LONG)),
 )
 
 
@@ -75,13 +75,13 @@ def _cases() -> list[dict[str, Json]]:
         ("chain-of-nothing", Chain(CHAIN_SEED, 0), CHAIN_SEED, (0,)),
     ):
         links: list[Json] = [{"ticks": k, "link": chain.link(k).hex()} for k in shown]
-        content: dict[str, Json] = {"seed": seed.hex(), "length": chain.length}
+        content: dict[str, Json] = {"seed": seed.hex(), "length": chain.length, "show": shown}
         made.append(case(name, "RCP-057~1", **content, expect=accept(anchor=chain.anchor.hex(), links=links)))
     if step(_CHAIN.link(1)) != _CHAIN.anchor:
         raise DisagreementError("the chain is not what its step says")
     for slug, release in _GOOD:
         release.take()
-        made.append(case(slug, "RCP-020~1", **release.shown(), expect=accept()))
+        made.append(case(slug, "RCP-020~1 RCP-021~1", **release.shown(), expect=accept()))
     for slug, requirement, release in _BAD:
         expect = reject(release.take, ErrorCode.BAD_TICK, requirement)
         made.append(case(slug, requirement, **release.shown(), expect=expect))
@@ -95,15 +95,20 @@ FAMILY = Family(
     description="Tick chains from their seeds, and links that are offered as payment.",
     notes=(
         "Cases with a seed: the chain has length ticks. Its last link is the seed, every other is the hash of the next,"
-        ' SHA-256 of the encoding of ["mycellm/tick/v1", link]; link 0 is the anchor.',
+        ' SHA-256 of the encoding of ["mycellm/tick/v1", link]; link 0 is the anchor. links are those of the ticks in'
+        " show.",
         "The other cases: a provider that holds released, of an open with this anchor that can release most ticks, is"
         " offered another link.",
         "Accepted: so many ticks are paid now. Rejected: the exchange ends with ERROR and the code.",
-        "That a TICK frame pays for more than before is a rule of that frame, beside these.",
+    ),
+    verification=(
+        "Cases with a seed: build the chain as a consumer. The others: judge what is offered as the provider.",
+        "That a TICK frame pays for more than before does not count: it is a rule of that frame, beside these.",
     ),
     schema={
         "seed": HEX,
         "length": NUMBER,
+        "show": {"type": "array", "items": NUMBER},
         "anchor": HEX,
         "most": NUMBER,
         "released": _POINT,
@@ -115,6 +120,6 @@ FAMILY = Family(
             ]
         },
     },
-    optional=frozenset({"seed", "length", "anchor", "most", "released", "offered"}),
+    optional=frozenset({"seed", "length", "show", "anchor", "most", "released", "offered"}),
     cases=_cases,
 )

@@ -1,0 +1,32 @@
+"""The families that this driver has: all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from . import bytes_, exchange, keys, payment, settlement
+from .notation import Inputs, Outcome
+
+FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
+    "exporter": keys.exporter,
+    "encoding": bytes_.encoding,
+    "writing": bytes_.writing,
+    "accumulated": bytes_.accumulated,
+    "framing": bytes_.framing,
+    "frames": bytes_.frames,
+    "signatures": keys.signatures,
+    "signing": keys.signing,
+    "nodeid": keys.nodeid,
+    "hello": keys.hello,
+    "content": payment.content,
+    "quote": payment.quote,
+    "open": payment.opened,
+    "commitments": payment.commitments,
+    "ticks": payment.ticks,
+    "billing": settlement.billing,
+    "close": settlement.close,
+    "countersign": settlement.countersign,
+    "receipts": settlement.receipts,
+    "fraud": settlement.fraud,
+    "exchange": exchange.exchange,
+}

@@ -1,0 +1,97 @@
+"""Families of what is asked, authorised and paid: content, quote, open, commitments, ticks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from mycellm_proto.admission import admit
+from mycellm_proto.codec import decode, encode
+from mycellm_proto.content import ChatRequest, decode_content
+from mycellm_proto.economy import read_quote
+from mycellm_proto.errors import ErrorCode, RemoteProtocolError
+from mycellm_proto.frames import FrameType, Request, decode_frame
+from mycellm_proto.framing import RawFrame
+from mycellm_proto.hello import VERSION, Session
+from mycellm_proto.receipt import quote_body
+from mycellm_proto.signed import Context, Signed, digest
+from mycellm_proto.ticks import Chain, Meter
+
+from .notation import Inputs, Outcome, accept, named, octets, outcome_of, refused, signed, valued
+
+
+def content(inputs: Inputs) -> Outcome:
+    """The content of a REQUEST."""
+    return outcome_of(lambda: accept(request=_shown(decode_content(octets(inputs["hex"])))))
+
+
+def _shown(request: ChatRequest) -> Outcome:
+    sampling = {name: value for name, value in asdict(request.sampling).items() if value is not None}
+    if "seed" in sampling:
+        sampling["seed"] = str(sampling["seed"])
+    return {
+        "operation": request.operation.name,
+        "model": request.model,
+        "messages": [{"role": each.role.name, "content": each.content} for each in request.messages],
+        "max_tokens": request.max_tokens,
+        "deadline_ms": request.deadline_ms,
+        "stop": list(request.stop),
+        "sampling": sampling,
+    }
+
+
+def quote(inputs: Inputs) -> Outcome:
+    """A signed quote."""
+    provider = bytes.fromhex(inputs["provider"])
+    return outcome_of(lambda: accept(fields=named(asdict(read_quote(signed(inputs), provider=provider)))))
+
+
+def opened(inputs: Inputs) -> Outcome:
+    """A REQUEST, admitted or refused as a connection does."""
+    session = Session(
+        peer=bytes.fromhex(inputs["consumer"]),
+        pinned=inputs["pinned"],
+        version=VERSION,
+        capabilities=frozenset(inputs["capabilities"]),
+    )
+    offer = Signed.from_value(decode(bytes.fromhex(inputs["offered"])))
+    body = bytes.fromhex(inputs["request"])
+    try:
+        frame = decode_frame(RawFrame(type=FrameType.REQUEST, body=body, size=len(body)))
+        assert isinstance(frame, Request)  # by its type
+        admitted = admit(
+            frame,
+            session=session,
+            provider=bytes.fromhex(inputs["provider"]),
+            offered={offer.digest(Context.QUOTE): (quote_body(offer), offer)},
+            now=float(inputs["now"]),
+        )
+    except RemoteProtocolError as error:
+        # What closes a connection elsewhere only refuses the first frame of a request (ERR-006).
+        return refused(error) if error.code is not ErrorCode.ENCODING else {"verdict": "reject", "code": "MALFORMED"}
+    return accept(sequence=admitted.open.sequence, ceiling=admitted.open.ceiling, ticks=admitted.meter.ticks)
+
+
+def commitments(inputs: Inputs) -> Outcome:
+    """A hash over a context and items; the content of a request is an item already."""
+    context = Context(inputs["context"])
+    values = [valued(item) for item in inputs["items"]]
+    encoded = [encode(value) for value in values]
+    if context is Context.REQUEST:
+        encoded[1] = values[1]
+    return accept(hash=digest(context, *encoded).hex())
+
+
+def ticks(inputs: Inputs) -> Outcome:
+    """A chain, or a link that is offered."""
+    if "seed" in inputs:
+        chain = Chain(bytes.fromhex(inputs["seed"]), inputs["length"])
+        shown = [{"ticks": k, "link": chain.link(k).hex()} for k in inputs["show"]]
+        return accept(anchor=chain.anchor.hex(), links=shown)
+    meter = Meter(bytes.fromhex(inputs["anchor"]), inputs["most"])
+    meter.release(inputs["released"]["ticks"], bytes.fromhex(inputs["released"]["link"]))
+
+    def derive() -> Outcome:
+        meter.release(inputs["offered"]["ticks"], bytes.fromhex(inputs["offered"]["link"]))
+        return accept()
+
+    return outcome_of(derive)
