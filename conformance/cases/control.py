@@ -12,7 +12,6 @@ from conformance.script import places
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.session import Session
-from conformance.signing import Key
 from conformance.wire.link import Link
 
 from .registry import Family
@@ -119,42 +118,6 @@ async def reject_second_unidirectional_stream(session: Session) -> None:
     side.commits(session.fault)
     side.link.write(_SECOND, framing.write_frame(framing.MODELS, dcbor.encode({0: []})))
     await side.rest(_PATIENCE)
-
-
-# Quotes of the initiator
-
-
-async def _quote_of(session: Session, key: Key) -> None:
-    side = await Initiator.connected(session)
-    body = places.own_quote(side) | {0: key.public}
-    signed = key.signed(signing.QUOTE, body)
-    if session.fault is Fault.QUOTE_SIGNATURE_FLIPPED:
-        signed[1] = bytes((signed[1][0] ^ 1,)) + signed[1][1:]
-    await places.fail(side, session.fault, framing.MODELS, dcbor.encode({0: [signed]}))
-
-
-@FAMILY.case(
-    "reject-quote-of-another-node",
-    requirements=("RCP-002~1",),
-    expect=Fails("ENCODING", "control"),
-    fault=Fault.QUOTE_OF_ANOTHER_NODE,
-    twin=_TWIN,
-)
-async def reject_quote_of_another_node(session: Session) -> None:
-    """The initiator passes on a quote that another node made and signed: nobody announces models for anybody else."""
-    await _quote_of(session, Key(session.entropy.take(32)))
-
-
-@FAMILY.case(
-    "reject-quote-with-bad-signature",
-    requirements=("RCP-002~1",),
-    expect=Fails("ENCODING", "control"),
-    fault=Fault.QUOTE_SIGNATURE_FLIPPED,
-    twin=_TWIN,
-)
-async def reject_quote_with_bad_signature(session: Session) -> None:
-    """One bit of the signature under the initiator's quote is another."""
-    await _quote_of(session, session.key)
 
 
 # Renewal

@@ -58,7 +58,7 @@ async def ignore_unknown_odd_frames(session: Session) -> None:
         if frame.kind != framing.CHUNK:
             break
     _unknown(side, one.stream)
-    one.conclude(frame)
+    one.settle(frame)
 
 
 @FAMILY.case("ignore-unknown-odd-keys", requirements=("EXT-006~1", "EXT-001~1"), expect=Completes())
@@ -75,7 +75,7 @@ async def ignore_unknown_odd_keys(session: Session) -> None:
     if one.due > one.k:
         one.k = one.due
         one.write(framing.TICK, {0: one.k, 1: one.links[one.k], **extra})
-    signature = await one.agreement()
+    signature = await one.until_end()
     one.write(framing.COUNTERSIGN, {0: signature, **extra}, fin=True)
 
 
@@ -117,7 +117,7 @@ async def _even(session: Session, where: str, kind: int) -> None:
         one = await places.answering(session, max_tokens=32 if where == "answer" else 2)
         side, stream = one.side, one.stream
         if where == "closing":
-            await one.agreement()
+            await one.until_end()
     side.commits(session.fault)
     _unknown(side, stream, kind)
     await side.rest(_PATIENCE)

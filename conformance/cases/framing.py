@@ -216,7 +216,7 @@ async def _out_of_state(session: Session, kind: int, state: Stage) -> None:
         one = await places.answering(session, max_tokens=32 if state == "answer" else 2)
         side, stream = one.side, one.stream
         if state == "closing":
-            await one.agreement()
+            await one.until_end()
     side.commits(session.fault)
     side.link.write(stream, framing.write_frame(kind, dcbor.encode(_bodies(side, one)[kind])))
     await side.rest(_PATIENCE)

@@ -29,6 +29,8 @@ class Model:
     context: int = 32_768
     delay: float = 0.0
     """Seconds of work before each token."""
+    thinking: float = 0.001
+    """Seconds of work before ACCEPT."""
     silence: float = 0.0
     """Seconds of work before the first."""
     words: int = 1 << 40

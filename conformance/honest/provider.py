@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from conformance import dcbor, framing, shapes, signing
@@ -189,8 +190,8 @@ class Provider:
         self.accept_after_thinking(tokens)
 
     def accept_after_thinking(self, tokens: int) -> None:
-        """ACCEPT, and the first token once the model has it."""
-        self.accept(tokens)
+        """ACCEPT once the prompt is counted, and the first token once the model has it."""
+        self.timers.start("model", self.node.model.thinking, partial(self.accept, tokens))
 
     def accept(self, tokens: int) -> None:
         """Promise an answer."""

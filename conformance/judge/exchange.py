@@ -55,8 +55,21 @@ class Exchange:
 
     @property
     def delivered(self) -> list[tuple[str, int]]:
-        """Text and tokens of each CHUNK."""
-        return [(each.get(0) or "", each.get(1) or 0) for each in self.chunks]
+        """Text and tokens of each CHUNK; nothing of one that has not its shape."""
+        return [
+            ("", 0) if shapes.broken("chunk", each.value) is not None else (each.value[0], each.value[1])
+            for each in self.chunks
+        ]
+
+    @property
+    def cancel_is_valid(self) -> bool:
+        """Whether CANCEL has its shape, names chunks that were delivered, and a link that pays."""
+        cancel = self.cancel
+        return (
+            cancel is not None
+            and any(event == cancel.event for event, _, _ in self.releases)
+            and cancel.value[0] <= len(self.chunks)
+        )
 
     @property
     def billed(self) -> list[tuple[str, int]]:

@@ -104,11 +104,14 @@ class Refuses(Expectation):
     """Whether retry_after_ms has to be in the ERROR."""
     alive: bool = True
     """Whether the script asked for a sign of life afterwards."""
+    also: tuple[str, ...] = ()
+    """Other codes that are as good."""
 
     def describe(self) -> str:
         """For people."""
         verb = "refused" if self.stage == "request" else "given up"
-        return f"the request is {verb} with {self.code}, and the connection lives on"
+        codes = " or ".join((self.code, *self.also))
+        return f"the request is {verb} with {codes}, and the connection lives on"
 
     def judge(self, record: Record) -> Iterator[Finding]:
         """The ERROR on the stream of the fault."""
@@ -137,7 +140,7 @@ class Refuses(Expectation):
 
     def _judge_error(self, link: LinkRecord, error: Frame) -> Iterator[Finding]:
         code = error.get(0)
-        if code != error_code(self.code):
+        if code not in map(error_code, (self.code, *self.also)):
             name = error_name(code) if isinstance(code, int) else "no code"
             verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
             message = f"the request was refused with {name}, and had to be with {self.code}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance import dcbor, framing
+from conformance import dcbor, framing, shapes
 from conformance.dcbor import Item
 from conformance.wire.transcript import By, Event, Transcript
 
@@ -86,6 +86,16 @@ class LinkRecord:
     def suite_control(self) -> int:
         """The suite's control stream."""
         return 2 if self.initiates else 3
+
+    @property
+    def target_key(self) -> bytes:
+        """The target's node key by its HELLO; empty where that has no shape."""
+        first = next(self.of("target", self.target_control), None)
+        if first is None or first.kind != framing.HELLO or not shapes.is_signed(first.value):
+            return b""
+        hello, _ = _item(first.value[0])
+        rule = "hello-responder" if self.initiates else "hello-initiator"
+        return hello[1] if shapes.broken(rule, hello) is None else b""
 
     def request_streams(self) -> list[int]:
         """Ids of request streams on which the suite sent something, in order of their first byte."""

@@ -138,14 +138,6 @@ MUTANTS = (
         connection=connection_with(control_frame=_counts_models_alone),
     ),
     Mutant(
-        slug="takes-anybodys-quotes",
-        page="Keeps quotes for models of nodes that never said a word.",
-        breaks=("RCP-002~1",),
-        kills=("control/reject-quote-of-another-node", "control/reject-quote-with-bad-signature"),
-        node=skipping("RCP-002"),
-        row=1,
-    ),
-    Mutant(
         slug="takes-one-models-only",
         page="Fails where the initiator sends another list of its quotes.",
         breaks=("RCP-001~1", "RCP-002~1"),

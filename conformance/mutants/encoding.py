@@ -147,13 +147,6 @@ MUTANTS = (
         connection=provider_with(judge_content=_fails_on_unknown_odd_keys),
     ),
     Mutant(
-        slug="takes-quotes-of-any-shape",
-        page="Keeps quotes of others without a look at their shape.",
-        breaks=("RCP-001~1", "EXT-003~1"),
-        kills=("encoding/reject-unknown-odd-key-in-quote", "encoding/reject-unknown-even-key-in-quote"),
-        node=skipping("RCP-001"),
-    ),
-    Mutant(
         slug="writes-long-lengths",
         page="Writes the number of a map's entries in two bytes.",
         breaks=("ENC-001~1",),

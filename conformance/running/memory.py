@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -22,7 +23,9 @@ T = TypeVar("T")
 
 
 class MemoryEnvironment(Environment):
-    """A node in this process."""
+    """A node in this process, in whose virtual time every wait is short."""
+
+    patience = math.inf
 
     def __init__(self, node: Node, connection: type[Connection] = Connection) -> None:
         self._node = node

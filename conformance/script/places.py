@@ -213,7 +213,7 @@ def _later(kind: int) -> Send:
 async def _countersign(side: Initiator, fault: Fault, damage: Damage) -> None:
     one = asking(side)
     one.send(one.compose(one.content(max_tokens=2)), reserved=False)
-    body = damage(dcbor.encode({0: await one.agreement()}), limit("MAX_SMALL"))
+    body = damage(dcbor.encode({0: await one.until_end()}), limit("MAX_SMALL"))
     side.commits(fault)
     side.link.write(one.stream, framing.write_frame(framing.COUNTERSIGN, body), fin=True)
     await side.rest(_PATIENCE)

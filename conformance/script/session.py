@@ -25,6 +25,8 @@ class Environment(ABC):
 
     target: bytes | None = None
     """The target's node key, where it is known."""
+    patience: float = 240.0
+    """Seconds that a case may wait for the target's own time to pass."""
 
     @abstractmethod
     def clock(self) -> float:

@@ -106,6 +106,10 @@ class Link(ABC):
         """Write a remark of the suite into the transcript."""
         self._note(what, facts=facts)
 
+    def note_fault(self, fault: str, stream: int) -> None:
+        """Write into the transcript that the suite breaks a rule from here on, on ``stream`` or (-1) anywhere."""
+        self._note("fault", stream=stream, facts={"fault": fault})
+
     async def next(self, *, within: float = DEADLINE, what: str) -> Event:
         """The next event of the target.
 
