@@ -10,3 +10,8 @@ _OFFSET = time.time() - time.monotonic()
 def now() -> float:
     """Seconds since 1970 at the process's start, plus what a monotonic clock counted since."""
     return time.monotonic() + _OFFSET
+
+
+def loop_time(when: float) -> float:
+    """``when``, a time of this clock, in the time of asyncio's event loop: what its monotonic clock shows then."""
+    return when - _OFFSET
