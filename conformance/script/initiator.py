@@ -165,9 +165,9 @@ class Initiator:
         self.next_stream += 4
         return self.next_stream - 4
 
-    def commits(self, fault: Fault) -> None:
-        """Note that what follows breaks a rule."""
-        self.link.note("fault", fault=fault.name)
+    def commits(self, fault: Fault, stream: int = -1) -> None:
+        """Note that what follows breaks a rule: on ``stream``, where no whole frame would say so."""
+        self.link.note("fault", stream=stream, fault=fault.name)
 
     async def rest(self, within: float) -> None:
         """Whatever comes within so many seconds, or until the connection is over."""

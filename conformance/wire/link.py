@@ -82,9 +82,9 @@ class Link(ABC):
             self.over = True
             self._close(code, reason)
 
-    def note(self, what: What, **facts: Any) -> None:
+    def note(self, what: What, *, stream: int = -1, **facts: Any) -> None:
         """Write a remark of the suite into the transcript."""
-        self._note(what, facts=facts)
+        self._note(what, stream=stream, facts=facts)
 
     async def next(self, *, within: float = DEADLINE, what: str) -> Event:
         """The next event of the target.
