@@ -10,9 +10,9 @@ from conformance.data import error_name, limit
 from conformance.wire.transcript import Event
 
 from .exchange import Exchange, exchanges
-from .expect import POLICY, Expectation, closed_by_target, closed_with
+from .expect import POLICY, Expectation, closed_by_target, closed_with, fault_stream
 from .finding import Finding, Verdict
-from .record import Record
+from .record import LinkRecord, Record
 
 STOP, LENGTH, CEILING, CANCELLED, DEADLINE = range(1, 6)
 LATE = 5.0
@@ -202,15 +202,31 @@ def takes_it_as_gone(record: Record) -> Iterator[Finding]:
     yield from lives_on(record)
     if (last := exchange.end or exchange.error) is not None:
         yield Finding(verdict=Verdict.FAIL, message=f"{last.name} came to a consumer that left", event=last.event)
-    ended = ("target", stream) in link.ends or any(
-        event.by == "target" and event.stream == stream for _, event in link.resets
-    )
-    if not ended:
+    if not _ended(link, stream):
         yield Finding(verdict=Verdict.FAIL, message="the provider did not end its side after the consumer left")
 
 
 def _leaves(event: Event) -> bool:
     return event.by == "suite" and event.stream >= 0 and (event.fin or event.what in ("reset", "stop"))
+
+
+def takes_no_request(record: Record) -> Iterator[Finding]:
+    """Nothing is accepted on the stream of the fault, and the provider ends its side."""
+    link, stream = record.fault_link, fault_stream(record)
+    if link is None or stream is None:
+        yield Finding(verdict=Verdict.FAIL, message="the suite did not come to its request")
+        return
+    yield from lives_on(record)
+    accepted = next((each for each in link.of("target", stream) if each.kind == framing.ACCEPT), None)
+    if accepted is not None:
+        yield Finding(verdict=Verdict.FAIL, message="ACCEPT came for half a REQUEST", event=accepted.event)
+    if not _ended(link, stream):
+        yield Finding(verdict=Verdict.FAIL, message="the provider did not end its side")
+
+
+def _ended(link: LinkRecord, stream: int) -> bool:
+    reset = any(event.by == "target" and event.stream == stream for _, event in link.resets)
+    return reset or ("target", stream) in link.ends
 
 
 def gives_up_in_time(record: Record) -> Iterator[Finding]:
@@ -261,14 +277,19 @@ def decides_before_the_deadline(record: Record) -> Iterator[Finding]:
 def fills_the_first_credit(record: Record) -> Iterator[Finding]:
     """Nothing but the credit's end stops an answer that is paid, and a CREDIT lets it go on."""
     for exchange in exchanges(record):
-        if not exchange.credits:
-            continue
-        before = sum(each.size for each in exchange.chunks if each.event < exchange.credits[0][0])
+        given = exchange.credits[0][0] if exchange.credits else len(record.transcript.events)
+        before = sum(each.size for each in exchange.chunks if each.event < given)
         if before <= limit("INITIAL_CREDIT") - limit("MAX_CHUNK"):
-            message = f"the provider waited for credit after {before} bytes"
-            yield _fails(message, "FLW-001~1", exchange.credits[0][0])
-        if not any(each.event > exchange.credits[0][0] for each in exchange.chunks):
-            yield _fails("the answer did not go on after CREDIT", "FLW-002~1", exchange.credits[0][0])
+            yield _fails(f"the provider waited for credit after {before} bytes", "FLW-001~1", -1)
+        elif not any(each.event > given for each in exchange.chunks):
+            yield _fails("the answer did not go on after CREDIT", "FLW-002~1", -1)
+
+
+def shows_a_heartbeat(record: Record) -> Iterator[Finding]:
+    """A CHUNK without text and tokens came."""
+    chunks = [each for exchange in exchanges(record) for each in exchange.delivered]
+    if ("", 0) not in chunks:
+        yield _fails("no heartbeat came", "INF-014~1", -1)
 
 
 def fills_an_answer(record: Record) -> Iterator[Finding]:

@@ -69,6 +69,15 @@ async def held(request: Asking, **parameters: Item) -> None:
             await chunk(request, within=QUIET)
 
 
+async def running(request: Asking, chunks: int = 1) -> None:
+    """Ask for a long answer, pay the prompt, and read the first chunks: the answer goes on, and nobody pays for it."""
+    request.ask(request.content(max_tokens=256))
+    await request.accept()
+    request.pay()
+    for _ in range(min(chunks, unpaid_tokens(request, request.input_tokens or 0))):
+        await chunk(request)
+
+
 async def chunk(request: Asking, within: float = DEADLINE) -> Frame:
     """The next CHUNK of an answer that must not end yet."""
     frame = await request.next(within)
@@ -80,12 +89,12 @@ async def chunk(request: Asking, within: float = DEADLINE) -> Frame:
     return frame
 
 
-async def ended(request: Asking, within: float = DEADLINE) -> Frame:
-    """What ends the answer, after CHUNK frames that nobody pays for; agreed where it is END."""
+async def ended(request: Asking, within: float = DEADLINE, *, agree: bool = True) -> Frame:
+    """What ends the answer, after CHUNK frames that nobody pays for; an END is agreed to."""
     frame = await request.next(within)
     while frame.kind == framing.CHUNK:
         frame = await request.next(within)
-    if frame.kind == framing.END and request.close is not None:
+    if agree and frame.kind == framing.END and request.close is not None:
         request.countersign()
     return frame
 

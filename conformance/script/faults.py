@@ -110,7 +110,8 @@ class Fault(Enum):
 
     # Answers, flow and cancellation.
     CANCEL_OF_CHUNKS_NOT_SENT = auto()
-    CANCEL_OF_A_CHUNK_BEFORE_THE_FIRST = auto()
+    CANCEL_OF_ONE_CHUNK_MORE = auto()
+    CANCEL_TWICE = auto()
     STREAM_ENDED_EARLY = auto()
     STREAM_ENDED_INSIDE_FRAME = auto()
     STREAM_RESET_EARLY = auto()
@@ -119,6 +120,8 @@ class Fault(Enum):
     CREDIT_REPEATED = auto()
     CREDIT_LOWERED = auto()
     CREDIT_TOO_FAR = auto()
+    CREDIT_ONE_BYTE_TOO_FAR = auto()
+    CREDIT_WITHOUT_BOUND = auto()
     STREAM_BEYOND_MOST = auto()
     STREAMS_SKIPPED_TOO_MANY = auto()
     BYTES_FOR_STREAM_THAT_IS_OVER = auto()

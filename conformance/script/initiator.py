@@ -167,7 +167,7 @@ class Initiator:
 
     def commits(self, fault: Fault, stream: int = -1) -> None:
         """Note that what follows breaks a rule: on ``stream``, where no whole frame would say so."""
-        self.link.note("fault", stream=stream, fault=fault.name)
+        self.link.note_on(stream, "fault", fault=fault.name)
 
     async def rest(self, within: float) -> None:
         """Whatever comes within so many seconds, or until the connection is over."""

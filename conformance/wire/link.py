@@ -82,8 +82,12 @@ class Link(ABC):
             self.over = True
             self._close(code, reason)
 
-    def note(self, what: What, *, stream: int = -1, **facts: Any) -> None:
+    def note(self, what: What, **facts: Any) -> None:
         """Write a remark of the suite into the transcript."""
+        self._note(what, facts=facts)
+
+    def note_on(self, stream: int, what: What, **facts: Any) -> None:
+        """Write a remark about a stream into the transcript."""
         self._note(what, stream=stream, facts=facts)
 
     async def next(self, *, within: float = DEADLINE, what: str) -> Event:
