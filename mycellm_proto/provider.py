@@ -51,6 +51,7 @@ class ProviderExchange:
         self._tokens = 0
         self._sent = 0
         self._credit = limits.INITIAL_CREDIT
+        self._needed = (0, 0)  # micro-credits and bytes, in all, of what waits
         self._wanted: int | None = None
         self._close: Signed | None = None
         self._countersignature: bytes | None = None
@@ -121,14 +122,20 @@ class ProviderExchange:
 
     def ready(self, text: str, tokens: int, now: float) -> bool:
         """Whether a chunk may go now: RCP-017 the payment window, FLW-002 the credit. False starts a deadline."""
-        owed = self.quote.owed(self._input, self._tokens + tokens)
-        if owed <= self._covered and self._sent + _most_bytes(text) <= self._credit:
+        needed = (self.quote.owed(self._input, self._tokens + tokens), self._sent + _most_bytes(text))
+        if self._allows(*needed):
             if text or tokens:  # a heartbeat ends no wait
                 self.deadline = None
             return True
+        if text or tokens or self.deadline is None:
+            self._needed = needed
         if self.deadline is None:
             self.deadline = now + limits.PAYMENT_TIMEOUT
         return False
+
+    def _allows(self, owed: int, sent: int) -> bool:
+        """Whether so many micro-credits may be owed, and so many bytes of chunks sent."""
+        return owed <= self._covered and sent <= self._credit
 
     @property
     def _covered(self) -> int:
@@ -206,7 +213,8 @@ class ProviderExchange:
         self._unblock()
 
     def _unblock(self) -> None:
-        self.deadline = None
+        if self._allows(*self._needed):  # FLW-013: what does not help the chunk that waits ends no wait
+            self.deadline = None
         self.events.append(Unblocked(stream_id=self.stream_id))
 
     def _cancelled(self, frame: Cancel) -> list[Frame]:

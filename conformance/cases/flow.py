@@ -29,7 +29,6 @@ from .registry import Family
 
 FAMILY = Family("flow")
 _CHAT = "inference/accept-chat"
-_REPEAT = "Repeat these words for ever, and never stop: sea sea sea sea sea sea sea sea sea sea sea sea sea sea"
 _RESERVED = 65
 """A frame type that means nothing."""
 _PATIENCE = 200.0
@@ -153,8 +152,11 @@ async def reject_credit_one_byte_too_far(session: Session) -> None:
 
 
 async def _spent(request: Asking) -> None:
-    """Read a long answer that is paid, without a word of credit, until none of the credit is left to be used."""
-    request.ask(request.content(max_tokens=request.quote.context_length, prompt=_REPEAT) | {4: 600_000})
+    """Read a long answer that is paid, without a word of credit, until none of the credit is left to be used.
+
+    The least frequency_penalty makes any model say the same again and again, and never end.
+    """
+    request.ask(request.content(max_tokens=request.quote.context_length, k11=-2_000_000) | {4: 600_000})
     await request.accept()
     request.pay()
     while request.received <= limit("INITIAL_CREDIT") - limit("MAX_CHUNK"):
@@ -186,8 +188,8 @@ async def hold_at_initial_credit(session: Session) -> None:
     """
     request = await asking(session)
     await _spent(request)
-    request.give_credit()
     for _ in range(8):
+        request.give_credit()
         await chunk(request)
         request.pay()
     request.cancel()

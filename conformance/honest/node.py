@@ -36,8 +36,8 @@ class Model:
     """How many tokens it says by itself."""
     width: int = 6
     """Bytes of a word with its space."""
-    long: int = 8000
-    """The same where more tokens are asked for than its context holds: an answer of many MiB in few frames."""
+    long: int = 16_000
+    """The same where as many tokens are asked for as its context holds: a long answer in few frames."""
 
     def input_tokens(self, messages: list[Mapping[int, Item]]) -> int:
         """One token for four bytes, and four for a message's frame."""
@@ -45,7 +45,7 @@ class Model:
 
     def word(self, number: int, content: Mapping[int, Item], luck: int) -> str:
         """The text of token ``number``: the likeliest, or one of three others where sampling leaves a choice."""
-        width = self.width if content[3] <= self.context else self.long
+        width = self.width if content[3] < self.context else self.long
         if not _takes_likeliest(content):
             number += 1 + hashlib.sha256(f"{luck} {number}".encode()).digest()[0] % 3
         return f"{number % 100_000:0{width - 1}d} "

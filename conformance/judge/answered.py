@@ -17,6 +17,8 @@ from .record import LinkRecord, Record
 STOP, LENGTH, CEILING, CANCELLED, DEADLINE = range(1, 6)
 LATE = 5.0
 """Seconds that the network and a busy machine may add to a wait of SPEC.md: DEADLINE_GRACE."""
+_CROSSING = 1.0
+"""Seconds for which an END may have been on its way when CANCEL was sent."""
 _TEMPLATE = 512
 _PER_MESSAGE = 16
 """Tokens that a model's template adds at most, in all and for each message: SPEC.md, "Security considerations"."""
@@ -167,28 +169,35 @@ def counts_the_prompt(record: Record) -> Iterator[Finding]:
 
 
 def bills_what_cancel_names(record: Record) -> Iterator[Finding]:
-    """END with CANCELLED bills the chunks that CANCEL names, or ERROR comes; nothing else follows."""
+    """END bills the chunks that CANCEL names, or ERROR comes; an END that crossed CANCEL has a reason of its own."""
     exchange = next((each for each in exchanges(record) if each.cancel is not None), None)
     if exchange is None or exchange.cancel is None:
         yield Finding(verdict=Verdict.FAIL, message="no answer came that could be cancelled")
         return
     yield from lives_on(record)
-    if exchange.error is not None:
-        return
-    if exchange.end is None:
-        yield Finding(verdict=Verdict.FAIL, message="neither END nor ERROR came after CANCEL")
-        return
-    crossed = exchange.close.get(7) in (STOP, LENGTH, CEILING)
-    if exchange.close.get(7) != CANCELLED and not (crossed and exchange.end.at - exchange.cancel.at < 1):
-        message = f"the answer ended with the reason {exchange.close.get(7)} after CANCEL"
-        yield _fails(message, "INF-023~1", exchange.end.event)
-    named = sum(count for _, count in exchange.delivered[: exchange.cancel.get(0)])
-    if exchange.close.get(7) == CANCELLED and exchange.close.get(5) != named:
-        message = f"{exchange.close.get(5)} output tokens are billed, and CANCEL named {named}"
-        yield _fails(message, "RCP-007~1", exchange.end.event)
     late = [each for each in exchange.chunks if each.at > exchange.cancel.at + LATE]
     if late:
         yield _fails("the answer goes on after CANCEL", "INF-023~1", late[0].event)
+    if exchange.end is None and exchange.error is None:
+        yield Finding(verdict=Verdict.FAIL, message="neither END nor ERROR came after CANCEL")
+    if exchange.end is None:
+        return
+    finish, crossing = exchange.close.get(7), exchange.end.at - exchange.cancel.at < _CROSSING
+    if finish != CANCELLED and not (crossing and finish in (STOP, LENGTH, CEILING)):
+        yield _fails(f"the answer ended with the reason {finish} after CANCEL", "INF-023~1", exchange.end.event)
+    named = sum(count for _, count in exchange.delivered[: exchange.cancel.get(0)])
+    if finish == CANCELLED and exchange.close.get(5) != named:
+        message = f"{exchange.close.get(5)} output tokens are billed, and CANCEL named {named}"
+        yield _fails(message, "RCP-007~1", exchange.end.event)
+
+
+def says_cancelled(record: Record) -> Iterator[Finding]:
+    """Nothing crossed the CANCEL, so that an END has to say CANCELLED."""
+    yield from bills_what_cancel_names(record)
+    for exchange in exchanges(record):
+        if exchange.end is not None and exchange.close.get(7) != CANCELLED:
+            message = f"the answer ended with the reason {exchange.close.get(7)} after CANCEL"
+            yield _fails(message, "INF-023~1", exchange.end.event)
 
 
 def takes_it_as_gone(record: Record) -> Iterator[Finding]:

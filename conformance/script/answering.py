@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +92,11 @@ async def chunk(request: Asking, within: float = DEADLINE) -> Frame:
 
 async def ended(request: Asking, within: float = DEADLINE, *, agree: bool = True) -> Frame:
     """What ends the answer, after CHUNK frames that nobody pays for; an END is agreed to."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + within
     frame = await request.next(within)
     while frame.kind == framing.CHUNK:
-        frame = await request.next(within)
+        frame = await request.next(max(due - loop.time(), 0))
     if agree and frame.kind == framing.END and request.close is not None:
         request.countersign()
     return frame

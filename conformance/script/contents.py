@@ -81,7 +81,7 @@ CONTENTS: Mapping[Fault, Edits] = {
     Fault.CONTENT_TEXT_KEY: _appended("64736565640c"),
     Fault.CONTENT_NAN: _appended("09f97e00"),
     Fault.CONTENT_FLOAT: _appended("07fb3feccccccccccccd"),
-    Fault.CONTENT_TAGGED: _appended("0cc20c"),
+    Fault.CONTENT_TAGGED: _appended("0cc10c"),
     Fault.CONTENT_INDEFINITE: _bytes(lambda encoded: b"\xbf" + encoded[1:] + b"\xff"),
     Fault.CONTENT_BAD_UTF8: _appended("184163eda080"),
     Fault.CONTENT_TOO_DEEP: _appended("1841" + "81" * limit("MAX_DEPTH") + "00"),

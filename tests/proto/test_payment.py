@@ -134,6 +134,21 @@ def test_a_heartbeat_does_not_extend_the_wait_for_a_tick() -> None:
     assert pair.responder.connection.next_timeout() == due
 
 
+def test_credit_that_does_not_help_does_not_extend_the_wait_for_a_tick() -> None:
+    """Else a consumer that never pays holds the answer, and a slot of the model, with a CREDIT now and then."""
+    pair = Pair.make()
+    stream = pair.streaming()
+    exchange = pair.responder.connection.provider(stream)
+    assert exchange is not None
+    assert not exchange.ready("x", 60, NOW)
+    due = pair.responder.connection.next_timeout()
+    credit = limits.INITIAL_CREDIT + limits.MIN_CREDIT_STEP
+    pair.responder.feed(stream, encode(Credit(limit=credit)), now=NOW + 20)
+    assert pair.responder.last(Unblocked).stream_id == stream
+    assert not exchange.ready("x", 60, NOW + 20)
+    assert pair.responder.connection.next_timeout() == due
+
+
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_more_than_was_asked_is_an_overrun(tokens: int) -> None:
     pair = Pair.make()

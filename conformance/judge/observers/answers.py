@@ -51,7 +51,8 @@ def ends_its_side(record: Record) -> Iterator[Finding]:
         last = next((each for each in _answer(exchange) if each.kind in (framing.END, framing.ERROR)), None)
         ended = exchange.link.ends.get(("target", exchange.stream))
         left = _left(exchange)
-        if ended is not None and last is None and not (left is not None and left < ended):
+        early = ended is not None and (last is None or ended < last.event)
+        if ended is not None and early and not (left is not None and left < ended):
             yield broken("the target ended its side of a request that is not over", "STM-003~1", ended)
         if ended is None and last is not None and left is None and _until(record, exchange) > last.at + LATE:
             yield broken(f"the target did not end its side with {last.name}", "STM-003~1", last.event)
@@ -90,11 +91,10 @@ def stays_within_credit(record: Record) -> Iterator[Finding]:
 def leaks_no_stop_sequence(record: Record) -> Iterator[Finding]:
     """No stop sequence is in an answer, wherever its chunks end."""
     for exchange in exchanges(record):
-        stops = exchange.content.get(5)
-        text = ""
-        for chunk in exchange.chunks:
+        stops, text = exchange.content.get(5), ""
+        for chunk in exchange.chunks if isinstance(stops, list) else ():
             text += chunk.get(0) or ""
-            if isinstance(stops, list) and (leaked := next((each for each in stops if each in text), None)) is not None:
+            if (leaked := next((each for each in stops if each in text), None)) is not None:
                 yield broken(f"the answer holds the stop sequence {leaked!r}", "INF-010~1", chunk.event, chunk.start)
                 break
 
