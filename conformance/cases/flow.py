@@ -6,36 +6,26 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from conformance import dcbor, framing
+from conformance import framing
 from conformance.data import limit
-from conformance.judge.answered import (
-    Answers,
-    WithRoomFor,
-    bills_what_cancel_names,
-    fills_an_answer,
-    fills_the_first_credit,
-    gives_up_in_time,
-    shows_a_heartbeat,
-)
-from conformance.judge.expect import All, Completes, Fails, Refuses, Shows
-from conformance.script.answering import QUIET, another, answer, asking, chunk, ended, held, running
+from conformance.judge.answered import Answers
+from conformance.judge.answers_shown import fills_an_answer, fills_the_first_credit, gives_up_in_time
+from conformance.judge.cancels_shown import bills_what_cancel_names
+from conformance.judge.expect import All, Fails, Refuses, Shows
+from conformance.script.answering import QUIET, asking, chunk, ended, held, running
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
-from conformance.script.initiator import Initiator
 from conformance.script.session import Session
 from conformance.wire.link import OverdueError
 
+from . import streams, waits
 from .registry import Family
 
 FAMILY = Family("flow")
 _CHAT = "inference/accept-chat"
-_RESERVED = 65
-"""A frame type that means nothing."""
+_REPEAT = "Write the word international again and again, without end:" + 20 * " international"
 _PATIENCE = 200.0
-"""Seconds that an answer of 16 MiB may take."""
-
-
-# Credit
+"""Seconds that the answer of one case may take."""
 
 
 @FAMILY.case("accept-credit", requirements=("FLW-004~1", "FLW-005~1"), expect=Answers(), twin=_CHAT)
@@ -154,14 +144,21 @@ async def reject_credit_one_byte_too_far(session: Session) -> None:
 async def _spent(request: Asking) -> None:
     """Read a long answer that is paid, without a word of credit, until none of the credit is left to be used.
 
-    The least frequency_penalty makes any model say the same again and again, and never end.
+    The least frequency_penalty makes any model say the same long word again and again, and never end.
     """
-    request.ask(request.content(max_tokens=request.quote.context_length, k11=-2_000_000) | {4: 600_000})
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    tokens = request.quote.context_length
+    request.ask(request.content(max_tokens=tokens, prompt=_REPEAT, k11=-2_000_000) | {4: 600_000})
     await request.accept()
     request.pay()
     while request.received <= limit("INITIAL_CREDIT") - limit("MAX_CHUNK"):
         await chunk(request)
         request.pay()
+        if loop.time() - began > _PATIENCE:
+            raise request.side.session.untestable(
+                "the model is slow", "offer a faster model, or let it do nothing else"
+            )
     with suppress(OverdueError):
         while True:
             await chunk(request, within=QUIET)
@@ -245,201 +242,4 @@ async def bound_an_answer(session: Session) -> None:
     await request.finish()
 
 
-# Waits
-
-
-@FAMILY.case(
-    "send-heartbeat",
-    requirements=("INF-014~1",),
-    expect=All((Answers(), Shows("a CHUNK of nothing comes", shows_a_heartbeat))),
-    twin="cancellation/end-answer-that-waits",
-    tier="full",
-    seconds=30,
-)
-async def send_heartbeat(session: Session) -> None:
-    """The answer waits for a tick. After 20 seconds a heartbeat says that the provider lives: it costs nothing."""
-    request = await asking(session)
-    await held(request)
-    with suppress(OverdueError):
-        await chunk(request, within=limit("HEARTBEAT") + 7)
-    request.pay()
-    request.cancel()
-    await ended(request)
-
-
-@FAMILY.case(
-    "give-up-unpaid-answer",
-    requirements=("FLW-013~1",),
-    expect=All((Refuses("TICK_OVERDUE", stage="answer"), Shows("after 30 seconds", gives_up_in_time))),
-    fault=Fault.TICKS_WITHHELD,
-    twin="cancellation/end-answer-that-waits",
-    tier="full",
-    seconds=40,
-)
-async def give_up_unpaid_answer(session: Session) -> None:
-    """The prompt is paid and nothing else: after 30 seconds of waiting the provider gives up, heartbeats or not."""
-    request = await asking(session)
-    await held(request)
-    request.side.commits(Fault.TICKS_WITHHELD, request.stream)
-    await ended(request, within=limit("PAYMENT_TIMEOUT") + 8)
-    await request.side.probe()
-
-
-@FAMILY.case(
-    "give-up-unpaid-answer-despite-credit",
-    requirements=("FLW-013~1",),
-    expect=All((Refuses("TICK_OVERDUE", stage="answer"), Shows("after 30 seconds", gives_up_in_time))),
-    fault=Fault.TICKS_WITHHELD_BEHIND_CREDIT,
-    twin="cancellation/end-answer-that-waits",
-    tier="full",
-    seconds=40,
-)
-async def give_up_unpaid_answer_despite_credit(session: Session) -> None:
-    """The answer waits for a tick, and a CREDIT comes that does not help it: the 30 seconds go on.
-
-    Else a consumer that pays nothing holds the answer, and its place in the model, with a CREDIT now and then.
-    """
-    request = await asking(session)
-    await held(request)
-    request.side.commits(Fault.TICKS_WITHHELD_BEHIND_CREDIT, request.stream)
-    await asyncio.sleep(limit("PAYMENT_TIMEOUT") / 2)
-    request.write(framing.CREDIT, {0: limit("INITIAL_CREDIT") + limit("MIN_CREDIT_STEP")})
-    await ended(request, within=limit("PAYMENT_TIMEOUT") + 8)
-    await request.side.probe()
-
-
-# Streams
-
-
-@FAMILY.case("answer-streams-in-any-order", requirements=("FLW-010~1",), expect=Answers(count=3), twin=_CHAT)
-async def answer_streams_in_any_order(session: Session) -> None:
-    """Request 8 is there before requests 0 and 4, as when packets are lost: all three are answered."""
-    request = await asking(session)
-    requests = [another(request.side) for _ in range(3)]
-    for each, stream in zip(requests, (8, 0, 4), strict=True):
-        request.side.next_stream = stream
-        each.ask()
-    for each in requests:
-        await each.finish()
-
-
-@FAMILY.case("answer-streams-beside-each-other", requirements=("FLW-010~1", "INF-028~1"), expect=Answers(count=4))
-async def answer_streams_beside_each_other(session: Session) -> None:
-    """Four requests are asked at once and read in another order: each gets its own answer on its own stream."""
-    request = await asking(session)
-    requests = [request, *(another(request.side) for _ in range(3))]
-    for number, each in enumerate(requests):
-        each.ask(each.content(prompt=f"{number + 1}. Tell me a story."))
-    for each in reversed(requests):
-        await each.finish()
-
-
-def _crowd(side: Initiator, streams: int) -> None:
-    """Open streams with the first byte of a REQUEST each."""
-    for _ in range(streams):
-        side.link.write(side.open_stream(), framing.write_varint(400)[:1])
-
-
-@FAMILY.case("answer-request-among-most-streams", requirements=("FLW-006~1",), expect=Completes(), twin=_CHAT)
-async def answer_request_among_most_streams(session: Session) -> None:
-    """63 streams have begun, and the 64th brings a whole request: it is answered."""
-    request = await asking(session)
-    _crowd(request.side, limit("MAX_STREAMS") - 1)
-    await answer(request)
-
-
-@FAMILY.case(
-    "refuse-stream-beyond-most",
-    requirements=("FLW-006~1",),
-    expect=Refuses("BUSY"),
-    fault=Fault.STREAM_BEYOND_MOST,
-    twin="answer-request-among-most-streams",
-)
-async def refuse_stream_beyond_most(session: Session) -> None:
-    """64 streams have begun, and there is one more: it is refused with BUSY, and nothing else of the consumer's is."""
-    request = await asking(session)
-    _crowd(request.side, limit("MAX_STREAMS"))
-    request.send(request.compose(), fault=Fault.STREAM_BEYOND_MOST)
-    await request.finish()
-    await request.side.probe()
-
-
-def _most_streams(side: Initiator) -> int:
-    """How many streams the target's QUIC lets be open."""
-    key = "initial_max_streams_bidi"
-    return next((event.facts[key] for event in side.session.recorder.events if key in event.facts), 0)
-
-
-@FAMILY.case(
-    "answer-stream-behind-skipped",
-    requirements=("FLW-008~1", "FLW-010~1"),
-    expect=WithRoomFor(limit("MAX_SKIPPED") + 1, Answers()),
-    twin=_CHAT,
-)
-async def answer_stream_behind_skipped(session: Session) -> None:
-    """The first stream that shows data leaves out 256 before it, which may be on their way: it is answered."""
-    request = await asking(session)
-    if _most_streams(request.side) > limit("MAX_SKIPPED"):
-        request.side.next_stream = 4 * limit("MAX_SKIPPED")
-        await answer(request)
-
-
-@FAMILY.case(
-    "reject-stream-behind-too-many",
-    requirements=("FLW-008~1",),
-    expect=WithRoomFor(limit("MAX_SKIPPED") + 2, Fails("STREAM_MISUSE", "request")),
-    fault=Fault.STREAMS_SKIPPED_TOO_MANY,
-    twin="answer-stream-behind-skipped",
-)
-async def reject_stream_behind_too_many(session: Session) -> None:
-    """The first stream that shows data leaves out 257 before it: nobody has to remember so many that never came."""
-    request = await asking(session)
-    request.side.next_stream = 4 * (limit("MAX_SKIPPED") + 1)
-    request.side.commits(Fault.STREAMS_SKIPPED_TOO_MANY, request.side.next_stream)
-    if _most_streams(request.side) > limit("MAX_SKIPPED") + 1:
-        request.ask()
-        await request.side.rest(within=3)
-
-
-async def _discarded(side: Initiator, size: int) -> int:
-    """Write at most ``size`` bytes of frames that mean nothing on a stream that is over; its id."""
-    stream = side.open_stream()
-    side.link.write(stream, framing.write_frame(framing.CREDIT, dcbor.encode({0: 1})))
-    await side.frame(stream, "ERROR")
-    block = framing.write_frame(_RESERVED, bytes(limit("MAX_SMALL"))) * 32
-    for _ in range(size // len(block)):
-        side.link.write(stream, block)
-        await asyncio.sleep(0)
-    return stream
-
-
-@FAMILY.case(
-    "discard-bytes-of-stream-that-is-over",
-    requirements=("FLW-007~1", "STM-004~1"),
-    expect=Answers(),
-    twin=_CHAT,
-    tier="full",
-)
-async def discard_bytes_of_stream_that_is_over(session: Session) -> None:
-    """Nearly 4 MiB come on a stream whose request was refused: they were on their way, and the next one is answered."""
-    request = await asking(session)
-    await _discarded(request.side, limit("MAX_DISCARDED"))
-    await answer(request)
-
-
-@FAMILY.case(
-    "reject-flood-of-stream-that-is-over",
-    requirements=("FLW-007~1",),
-    expect=Fails("RATE_EXCEEDED", "request"),
-    fault=Fault.BYTES_FOR_STREAM_THAT_IS_OVER,
-    twin="discard-bytes-of-stream-that-is-over",
-    tier="full",
-)
-async def reject_flood_of_stream_that_is_over(session: Session) -> None:
-    """More than 4 MiB come on a stream whose request was refused: nothing of it is kept, and still it is a flood."""
-    request = await asking(session)
-    side = request.side
-    stream = await _discarded(side, limit("MAX_DISCARDED"))
-    side.commits(Fault.BYTES_FOR_STREAM_THAT_IS_OVER, stream)
-    side.link.write(stream, framing.write_frame(_RESERVED, bytes(limit("MAX_SMALL"))) * 32)
-    await side.rest(within=10)
+FAMILY.cases.extend((*waits.PART.cases, *streams.PART.cases))

@@ -1,74 +1,22 @@
-"""Providers that misread what is asked, or misreport what they answer."""
+"""Providers that do not answer, or misreport what they answer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import cbor2
-
-from conformance import dcbor, shapes
 from conformance.data import error_code
-from conformance.dcbor import Item
 from conformance.honest.connection import Connection
 from conformance.honest.node import Model
 from conformance.honest.provider import CEILING, LENGTH, REQUESTED, STOP, Provider
 from conformance.honest.rules import RefuseError
 from conformance.honest.stops import Stops
 
+from . import readers
 from .mutant import Mutant, connection_with, provider_with, skipping
-
-_PARAMETERS = ("accept-least-parameters", "accept-most-parameters")
 
 
 def _cases(*slugs: str) -> tuple[str, ...]:
     return tuple(f"inference/{slug}" for slug in slugs)
-
-
-# What is asked
-
-
-def _library_decides(self: Provider, encoded: bytes) -> dict[int, Item]:
-    """Whatever a lax library makes of the bytes."""
-    try:
-        content = cbor2.loads(encoded)
-    except (cbor2.CBORDecodeError, ValueError):
-        raise RefuseError("MALFORMED") from None
-    content = {key: value for key, value in content.items() if type(key) is int}
-    return shapes.known("chat-request", content)
-
-
-def _without(*keys: int) -> Any:
-    """A reader that loses parameters."""
-
-    def judge_content(self: Provider, encoded: bytes) -> dict[int, Item]:
-        content = Provider.judge_content(self, encoded)
-        return {key: value for key, value in content.items() if key not in keys}
-
-    return judge_content
-
-
-def _skips_even_keys(self: Provider, encoded: bytes) -> dict[int, Item]:
-    try:
-        content = dcbor.decode(encoded)
-    except dcbor.NotDeterministicError:
-        raise RefuseError("MALFORMED") from None
-    if isinstance(content, dict):
-        content = {key: value for key, value in content.items() if key % 2 or key <= 12}
-    return Provider.judge_content(self, dcbor.encode(content))
-
-
-def _knows_every_key(self: Provider, encoded: bytes) -> dict[int, Item]:
-    content = Provider.judge_content(self, encoded)
-    if set(dcbor.decode(encoded)) - set(range(13)):
-        raise RefuseError("MALFORMED")
-    return content
-
-
-def _takes_no_bounds(self: Provider, encoded: bytes) -> dict[int, Item]:
-    content = Provider.judge_content(self, encoded)
-    if content.get(6) == 2_000_000 or content.get(12) == 0:
-        raise RefuseError("MALFORMED")
-    return content
 
 
 def _drops(self: Provider) -> None:
@@ -189,116 +137,7 @@ def _thinks(self: Provider, tokens: int) -> None:
 
 
 MUTANTS = (
-    Mutant(
-        slug="decodes-with-a-lax-library",
-        page="Takes every content that its CBOR library takes: floats, tags, any order of keys, bytes behind the end.",
-        breaks=("INF-003~1",),
-        kills=_cases(
-            "refuse-trailing-content",
-            "refuse-content-not-shortest",
-            "refuse-content-keys-descending",
-            "refuse-content-key-twice",
-            "refuse-content-text-key",
-            "refuse-content-nan",
-            "refuse-content-float",
-            "refuse-content-tagged",
-            "refuse-content-indefinite",
-            "refuse-content-too-deep",
-            "refuse-content-of-too-many-items",
-        ),
-        connection=provider_with(judge_content=_library_decides),
-    ),
-    Mutant(
-        slug="reads-what-is-no-item-as-nothing",
-        page="Goes on with an empty content where the bytes are no item.",
-        breaks=("INF-003~1",),
-        kills=_cases("refuse-empty-content", "refuse-truncated-content", "refuse-content-bad-utf8"),
-        node=skipping("INF-003"),
-    ),
-    Mutant(
-        slug="takes-parameters-of-any-value",
-        page="Answers whatever the parameters are: budgets, roles and temperatures that no rule allows.",
-        breaks=("INF-004~1",),
-        kills=_cases(
-            "refuse-unknown-key-of-message",
-            "refuse-too-many-messages",
-            "refuse-no-messages",
-            "refuse-role-0",
-            "refuse-role-4",
-            "refuse-message-without-role",
-            "refuse-max-tokens-too-many",
-            "refuse-max-tokens-true",
-            "refuse-deadline-too-long",
-            "refuse-no-stop-sequences",
-            "refuse-too-many-stop-sequences",
-            "refuse-long-stop-sequence",
-            "refuse-temperature-null",
-            "refuse-temperature-too-low",
-            "refuse-temperature-too-high",
-            "refuse-top-p-0",
-            "refuse-top-p-too-high",
-            "refuse-top-k-too-low",
-            "refuse-top-k-too-high",
-            "refuse-min-p-too-low",
-            "refuse-min-p-too-high",
-            "refuse-presence-penalty-too-low",
-            "refuse-presence-penalty-too-high",
-            "refuse-frequency-penalty-too-low",
-            "refuse-frequency-penalty-too-high",
-            "refuse-seed-negative",
-        ),
-        node=skipping("INF-004"),
-    ),
-    Mutant(
-        slug="knows-every-operation",
-        page="Answers any operation as if it were a chat.",
-        breaks=("INF-005~1",),
-        kills=_cases(
-            "refuse-unknown-operation",
-            "refuse-operation-0",
-            "refuse-operation-negative",
-            "refuse-content-of-another-operation",
-        ),
-        node=skipping("INF-005"),
-    ),
-    Mutant(
-        slug="ignores-parameters-that-it-does-not-know",
-        page="Takes an unknown even key of the content for one that may be ignored.",
-        breaks=("INF-004~1", "EXT-001~1", "INF-006~1"),
-        kills=_cases("refuse-unknown-parameter"),
-        connection=provider_with(judge_content=_skips_even_keys),
-        row=15,
-    ),
-    Mutant(
-        slug="refuses-odd-keys-of-content",
-        page="Refuses a content for a key that a reader has to ignore.",
-        breaks=("EXT-006~1",),
-        kills=_cases("ignore-odd-keys-of-content"),
-        connection=provider_with(judge_content=_knows_every_key),
-    ),
-    Mutant(
-        slug="refuses-parameters-at-their-bounds",
-        page="Takes a bound that belongs to the range for one that does not.",
-        breaks=("INF-004~1",),
-        kills=_cases(*_PARAMETERS),
-        connection=provider_with(judge_content=_takes_no_bounds),
-    ),
-    Mutant(
-        slug="loses-top-p",
-        page="Drops top_p on the way to its model.",
-        breaks=("INF-006~1",),
-        kills=_cases("apply-top-p"),
-        connection=provider_with(judge_content=_without(7)),
-        row=15,
-    ),
-    Mutant(
-        slug="loses-top-k-and-min-p",
-        page="Drops top_k and min_p on the way to its model.",
-        breaks=("INF-006~1",),
-        kills=_cases("apply-top-k", "apply-min-p"),
-        connection=provider_with(judge_content=_without(8, 9)),
-        row=15,
-    ),
+    *readers.MUTANTS,
     Mutant(
         slug="loses-stop-sequences",
         page="Drops the stop sequences on the way to its model.",

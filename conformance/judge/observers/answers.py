@@ -92,7 +92,9 @@ def leaks_no_stop_sequence(record: Record) -> Iterator[Finding]:
     """No stop sequence is in an answer, wherever its chunks end."""
     for exchange in exchanges(record):
         stops, text = exchange.content.get(5), ""
-        for chunk in exchange.chunks if isinstance(stops, list) else ():
+        if not isinstance(stops, list):
+            continue
+        for chunk in exchange.chunks:
             text += chunk.get(0) or ""
             if (leaked := next((each for each in stops if each in text), None)) is not None:
                 yield broken(f"the answer holds the stop sequence {leaked!r}", "INF-010~1", chunk.event, chunk.start)
