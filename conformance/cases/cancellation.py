@@ -192,6 +192,27 @@ async def end_answer_that_waits(session: Session) -> None:
     await ended(request)
 
 
+@FAMILY.case(
+    "take-ended-request-as-gone",
+    requirements=("INF-017~1", "STM-003~1"),
+    expect=Shows("nothing more is sent to it", takes_it_as_gone),
+    fault=Fault.STREAM_ENDED_WITH_REQUEST,
+    twin=_TWIN,
+)
+async def take_ended_request_as_gone(session: Session) -> None:
+    """REQUEST comes with the end of the consumer's side, as a request of HTTP does.
+
+    Whoever ends its side can neither pay nor agree: it is gone. No END is sent to it, and the connection lives on.
+    """
+    request = await asking(session)
+    draft = request.compose()
+    stream = request.side.open_stream()
+    request.side.commits(Fault.STREAM_ENDED_WITH_REQUEST, stream)
+    request.side.link.write(stream, framing.write_frame(framing.REQUEST, draft.body), fin=True)
+    await request.side.probe()
+    await request.side.rest(within=0.5)
+
+
 Leave: TypeAlias = Callable[[Asking], None]
 
 

@@ -32,7 +32,8 @@ def _refuse(slug: str, fault: Fault, requirement: str, page: str, *, code: str =
         script=_ask_with_fault,
         expect=Refuses(code),
         fault=fault,
-        twin=more.get("twin", _TWIN),
+        twin=_TWIN,
+        tier=more.get("tier", "core"),
     )
 
 
@@ -88,6 +89,9 @@ _NO_REQUEST = (
     ("temperature-null", Fault.CONTENT_TEMPERATURE_NULL, "A temperature of null: what is not set is left out."),
     ("temperature-too-low", Fault.CONTENT_TEMPERATURE_NEGATIVE, "A temperature below 0."),
     ("temperature-too-high", Fault.CONTENT_TEMPERATURE_TOO_HIGH, "A temperature a millionth above 2."),
+    ("seed-negative", Fault.CONTENT_SEED_NEGATIVE, "A seed of -1, which means any elsewhere and nothing here."),
+)
+_BEYOND_BOUNDS = (
     ("top-p-0", Fault.CONTENT_TOP_P_ZERO, "A top_p of 0, which no token reaches."),
     ("top-p-too-high", Fault.CONTENT_TOP_P_TOO_HIGH, "A top_p a millionth above 1."),
     ("top-k-too-low", Fault.CONTENT_TOP_K_NEGATIVE, "A top_k of -1, which means all elsewhere and nothing here."),
@@ -102,10 +106,11 @@ _NO_REQUEST = (
         Fault.CONTENT_FREQUENCY_PENALTY_TOO_HIGH,
         "A frequency_penalty a millionth above 2.",
     ),
-    ("seed-negative", Fault.CONTENT_SEED_NEGATIVE, "A seed of -1, which means any elsewhere and nothing here."),
 )
 for _slug, _fault, _page in _NO_REQUEST:
     _refuse(_slug, _fault, "INF-004~1", f"{_page} The request is refused, and the connection lives on.")
+for _slug, _fault, _page in _BEYOND_BOUNDS:
+    _refuse(_slug, _fault, "INF-004~1", f"{_page} The request is refused, and the connection lives on.", tier="full")
 
 _refuse(
     "unknown-parameter",

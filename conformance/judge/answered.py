@@ -80,7 +80,7 @@ def refused(exchange: Exchange) -> Finding:
     assert exchange.error is not None  # the caller looked
     code = exchange.error.get(0)
     name = error_name(code) if isinstance(code, int) else "no code"
-    verdict = {True: Verdict.UNTESTABLE, False: Verdict.FAIL}[name in POLICY]
+    verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
     if name == "UNSUPPORTED":
         verdict = Verdict.NOT_APPLICABLE
     message = f"the request on stream {exchange.stream} was refused or given up with {name}"

@@ -141,7 +141,10 @@ MUTANTS: tuple[Mutant, ...] = (
         slug="ignores-ends-of-streams",
         page="Goes on for a consumer that has ended its side.",
         breaks=("INF-017~1", "STM-003~1"),
-        kills=(*_gone("ended-stream", "stream-ended-inside-frame"), "inference/ignore-request-without-end"),
+        kills=(
+            *_gone("ended-request", "ended-stream", "stream-ended-inside-frame"),
+            "inference/ignore-request-without-end",
+        ),
         connection=connection_with(request_data=_ignores_ends),
     ),
     Mutant(

@@ -112,6 +112,7 @@ class Fault(Enum):
     CANCEL_OF_CHUNKS_NOT_SENT = auto()
     CANCEL_OF_ONE_CHUNK_MORE = auto()
     CANCEL_TWICE = auto()
+    STREAM_ENDED_WITH_REQUEST = auto()
     STREAM_ENDED_EARLY = auto()
     STREAM_ENDED_INSIDE_FRAME = auto()
     STREAM_RESET_EARLY = auto()
