@@ -235,7 +235,6 @@ MUTANTS = (
         kills=_cases("accept-chat"),
         node=skipping(model=Model(words=8)),
         connection=provider_with(chunk=_free),
-        row=13,
     ),
     Mutant(
         slug="always-says-length",
@@ -259,7 +258,6 @@ MUTANTS = (
         kills=_cases("end-at-deadline", "end-unpaid-answer-at-deadline", "give-up-unpaid-prompt-at-deadline"),
         node=skipping(model=Model(delay=0.05)),
         connection=provider_with(deadline=_has_no_deadline),
-        row=19,
     ),
     Mutant(
         slug="accepts-after-the-deadline",
@@ -267,7 +265,6 @@ MUTANTS = (
         breaks=("INF-022~1",),
         kills=_cases("decide-before-deadline"),
         connection=provider_with(deadline=_has_no_deadline, accept_after_thinking=_thinks),
-        row=19,
     ),
     Mutant(
         slug="waits-for-ever-for-requests",

@@ -37,6 +37,8 @@ def _misplaced(exchange: Exchange, frame: Frame, seen: set[int]) -> str | None:
         return "is nothing that a provider sends"
     if seen & {framing.END, framing.ERROR}:
         return "comes behind the provider's last frame"
+    if frame.kind != framing.ERROR and (exchange.request is None or frame.event < exchange.request.event):
+        return "comes without a REQUEST"
     if frame.kind == framing.ACCEPT:
         return "comes twice" if framing.ACCEPT in seen else None
     withdrawn = frame.kind == framing.END and exchange.cancel is not None and exchange.cancel.event < frame.event
