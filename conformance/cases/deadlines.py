@@ -61,7 +61,7 @@ async def give_up_unpaid_prompt_at_deadline(session: Session) -> None:
     words = covered // max(quote.price_in, 1) + 8
     if not quote.price_in or words > quote.context_length // 3:
         raise session.untestable("a prompt is covered by the window", "offer a model with a smaller window or tick")
-    content = request.content(prompt=" ".join("sea" for _ in range(words))) | {4: 4000}
+    content = request.content(prompt="sea " * words) | {4: 4000}
     request.send(request.compose(content), fault=Fault.PROMPT_NOT_PAID)
     if quote.owed(await request.accept(), 0) <= covered:
         raise session.untestable("the prompt has fewer tokens than words", "offer a model with a common tokenizer")

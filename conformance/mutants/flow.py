@@ -55,7 +55,59 @@ def _takes_ascending(self: Connection, stream: int) -> None:
     Connection._seen(self, stream)
 
 
+def _wants_larger_steps(self: Provider, value: Mapping[int, Item]) -> None:
+    if value[0] - self.credit == limit("MIN_CREDIT_STEP"):
+        raise FailError("FLOW_CONTROL")
+    Provider.credited(self, value)
+
+
+def _wants_less_room(self: Provider, value: Mapping[int, Item]) -> None:
+    if value[0] - self.sent == limit("MAX_CREDIT"):
+        raise FailError("FLOW_CONTROL")
+    Provider.credited(self, value)
+
+
+def _skips_few(self: Connection, stream: int) -> None:
+    if stream > self._newest + 4 * 65:
+        raise FailError("STREAM_MISUSE")
+    Connection._seen(self, stream)
+
+
+def _discards_little(self: Connection, size: int) -> None:
+    Connection._discard(self, size)
+    if self._discarded > limit("MAX_DISCARDED") // 4:
+        raise FailError("RATE_EXCEEDED")
+
+
 MUTANTS = (
+    Mutant(
+        slug="takes-the-least-step-for-too-small",
+        page="Fails for a CREDIT of just the least step.",
+        breaks=("FLW-004~1",),
+        kills=_cases("accept-credit"),
+        connection=provider_with(credited=_wants_larger_steps),
+    ),
+    Mutant(
+        slug="takes-the-most-credit-for-too-much",
+        page="Fails for a CREDIT of just MAX_CREDIT beyond what it has sent.",
+        breaks=("FLW-005~1",),
+        kills=_cases("accept-credit-at-its-bound"),
+        connection=provider_with(credited=_wants_less_room),
+    ),
+    Mutant(
+        slug="knows-no-lost-packets",
+        page="Fails where more than 64 streams below the newest are not there yet.",
+        breaks=("FLW-008~1",),
+        kills=_cases("answer-stream-behind-skipped"),
+        connection=connection_with(_seen=_skips_few),
+    ),
+    Mutant(
+        slug="discards-too-little",
+        page="Takes a MiB that was on its way to a stream that is over for a flood.",
+        breaks=("FLW-007~1",),
+        kills=_cases("discard-bytes-of-stream-that-is-over"),
+        connection=connection_with(_discard=_discards_little),
+    ),
     Mutant(
         slug="knows-no-credit",
         page="Sends as fast as it is paid, whatever its reader has room for.",

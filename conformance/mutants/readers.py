@@ -78,7 +78,37 @@ def _is_unusual(content: dict[int, Item]) -> bool:
     return any(not each[1] or max(each[1]) > "\uffff" for each in content[2])
 
 
+def _mistakes_for_unsupported(self: Provider, encoded: bytes) -> dict[int, Item]:
+    try:
+        return Provider.judge_content(self, encoded)
+    except RefuseError:
+        raise RefuseError("UNSUPPORTED") from None
+
+
 MUTANTS = (
+    Mutant(
+        slug="calls-every-content-unsupported",
+        page="Refuses with UNSUPPORTED what is malformed, so that the caller asks everybody else the same.",
+        breaks=("INF-003~1", "INF-004~1"),
+        kills=_cases(
+            "refuse-empty-content",
+            "refuse-content-of-no-map",
+            "refuse-content-without-operation",
+            "refuse-content-without-model",
+            "refuse-content-without-messages",
+            "refuse-content-without-max-tokens",
+            "refuse-content-without-deadline",
+            "refuse-operation-of-text",
+            "refuse-empty-model",
+            "refuse-long-model",
+            "refuse-message-without-content",
+            "refuse-message-of-bytes",
+            "refuse-max-tokens-0",
+            "refuse-deadline-0",
+            "refuse-empty-stop-sequence",
+        ),
+        connection=provider_with(judge_content=_mistakes_for_unsupported),
+    ),
     Mutant(
         slug="decodes-with-a-lax-library",
         page="Takes every content that its CBOR library takes: floats, tags, any order of keys, bytes behind the end.",

@@ -6,18 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from conformance import framing
 from conformance.data import error_name, limit
+from conformance.judge.answered import CANCELLED, CEILING, DEADLINE, LATE, LENGTH
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Frame, Record
 
 from .observer import Observer, broken
 
-LATE = 5.0
-"""Seconds that the network and a busy machine may add to a wait of SPEC.md: DEADLINE_GRACE."""
 _EARLY = 0.1
 """Seconds by which two clocks may differ over one wait."""
 _HEARTBEAT_BYTES = framing.size(framing.CHUNK, {0: "", 1: 0})
-_STOP, _LENGTH, _CEILING, _CANCELLED, _DEADLINE = range(1, 6)
 
 
 def keeps_to_its_states(record: Record) -> Iterator[Finding]:
@@ -117,16 +115,16 @@ def _wrong_reason(exchange: Exchange, seconds: float) -> str | None:
     quote, finish = exchange.quote, exchange.close[7]
     assert quote is not None  # the caller looked
     tokens = sum(count for _, count in exchange.delivered)
-    if finish == _LENGTH:
+    if finish == LENGTH:
         sent = sum(each.size for each in exchange.chunks)
         fills = exchange.input_tokens + tokens >= quote.context_length
         if tokens != exchange.content.get(3) and not fills and sent <= limit("MAX_ANSWER") - 2 * limit("MAX_CHUNK"):
             return f"{tokens} tokens are neither max_tokens nor all that fits the context or an answer"
-    if finish == _CEILING and quote.owed(exchange.input_tokens, tokens + 1) <= exchange.opened[7]:
+    if finish == CEILING and quote.owed(exchange.input_tokens, tokens + 1) <= exchange.opened[7]:
         return "the ceiling pays for one more token"
-    if finish == _CANCELLED and exchange.cancel is None:
+    if finish == CANCELLED and exchange.cancel is None:
         return "nobody cancelled"
-    if finish == _DEADLINE and seconds < exchange.content.get(4, 0) / 1000 - _EARLY:
+    if finish == DEADLINE and seconds < exchange.content.get(4, 0) / 1000 - _EARLY:
         return f"the deadline had not passed after {seconds:.1f} seconds"
     return None
 
