@@ -166,6 +166,7 @@ async def reject_cancel_of_chunks_not_sent(session: Session) -> None:
     twin="end-answer-that-waits",
     tier="full",
     seconds=8,
+    holds=True,
 )
 async def reject_cancel_of_one_chunk_more(session: Session) -> None:
     """The answer waits for a tick, so that all its chunks are here; CANCEL names one more."""
@@ -183,6 +184,7 @@ async def reject_cancel_of_one_chunk_more(session: Session) -> None:
     twin=_CHAT,
     tier="full",
     seconds=8,
+    holds=True,
 )
 async def end_answer_that_waits(session: Session) -> None:
     """The answer waits for a tick when CANCEL comes, with all its chunks and the ticks of the prompt."""

@@ -33,6 +33,7 @@ async def end_at_deadline(session: Session) -> None:
     twin=_TWIN,
     tier="full",
     seconds=20,
+    holds=True,
 )
 async def end_unpaid_answer_at_deadline(session: Session) -> None:
     """The deadline passes while the answer waits for a tick: the wait for payment does not outlive it."""
@@ -49,6 +50,7 @@ async def end_unpaid_answer_at_deadline(session: Session) -> None:
     twin=_TWIN,
     tier="full",
     seconds=4,
+    holds=True,
 )
 async def give_up_unpaid_prompt_at_deadline(session: Session) -> None:
     """The prompt costs more than was prepaid and the window covers, and no tick comes.

@@ -111,6 +111,7 @@ for _slug, _fault, _value, _requirement, _page in (
     twin=_CHAT,
     tier="full",
     seconds=8,
+    holds=True,
 )
 async def accept_credit_at_its_bound(session: Session) -> None:
     """The answer waits for a tick, so that both sides know its bytes: a CREDIT of MAX_CREDIT beyond them is good."""
@@ -131,6 +132,7 @@ async def accept_credit_at_its_bound(session: Session) -> None:
     twin="accept-credit-at-its-bound",
     tier="full",
     seconds=8,
+    holds=True,
 )
 async def reject_credit_one_byte_too_far(session: Session) -> None:
     """The answer waits for a tick, so that both sides know its bytes; a CREDIT goes one byte too far beyond them."""
@@ -177,6 +179,7 @@ async def _spent(request: Asking) -> None:
     twin=_CHAT,
     tier="full",
     seconds=240,
+    holds=True,
 )
 async def hold_at_initial_credit(session: Session) -> None:
     """An answer of more than 65,536 bytes of CHUNK frames that is paid and not credited: there the provider waits.
@@ -201,6 +204,7 @@ async def hold_at_initial_credit(session: Session) -> None:
     twin="hold-at-initial-credit",
     tier="full",
     seconds=280,
+    holds=True,
 )
 async def give_up_answer_without_credit(session: Session) -> None:
     """The first credit is used up, everything is paid, and no CREDIT comes: after 30 seconds the provider gives up."""
@@ -218,6 +222,7 @@ async def give_up_answer_without_credit(session: Session) -> None:
     twin=_CHAT,
     tier="full",
     seconds=240,
+    holds=True,
 )
 async def bound_an_answer(session: Session) -> None:
     """As many tokens as can be asked for, all paid and credited: at 16 MiB the answer ends with LENGTH.

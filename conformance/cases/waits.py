@@ -27,6 +27,7 @@ PART = Family("flow")
     twin="cancellation/end-answer-that-waits",
     tier="full",
     seconds=30,
+    holds=True,
 )
 async def send_heartbeat(session: Session) -> None:
     """The answer waits for a tick. After 20 seconds a heartbeat says that the provider lives: it costs nothing."""
@@ -47,6 +48,7 @@ async def send_heartbeat(session: Session) -> None:
     twin="cancellation/end-answer-that-waits",
     tier="full",
     seconds=40,
+    holds=True,
 )
 async def give_up_unpaid_answer(session: Session) -> None:
     """The prompt is paid and nothing else: after 30 seconds of waiting the provider gives up, heartbeats or not."""
@@ -65,6 +67,7 @@ async def give_up_unpaid_answer(session: Session) -> None:
     twin="cancellation/end-answer-that-waits",
     tier="full",
     seconds=40,
+    holds=True,
 )
 async def give_up_unpaid_answer_despite_credit(session: Session) -> None:
     """The answer waits for a tick, and a CREDIT comes that does not help it: the 30 seconds go on.

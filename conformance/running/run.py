@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -20,6 +21,8 @@ from .results import beside_twins
 
 _AT_ONCE = 6
 """Waiting cases that run beside each other: each may hold a place in the target's queue."""
+_HOLDING = 2
+"""Those of them that hold an answer: a target that answers four at once has places left for the other cases."""
 
 
 class Outcome(StrEnum):
@@ -90,7 +93,7 @@ async def run(
 ) -> Run:
     """Run cases: those that wait on purpose beside each other, the others one by one meanwhile."""
     judgements: dict[str, Judgement] = {}
-    places = asyncio.Semaphore(_AT_ONCE)
+    places, answers = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_HOLDING)
 
     async def one(case: Case) -> None:
         began(case)
@@ -98,7 +101,7 @@ async def run(
         ended(judgements[case.id])
 
     async def waiting(case: Case) -> None:
-        async with places:
+        async with answers if case.holds else nullcontext(), places:
             await one(case)
 
     async with asyncio.TaskGroup() as group:

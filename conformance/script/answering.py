@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-QUIET = 5.0
+QUIET = 10.0
 """Seconds without a CHUNK after which an answer that is not paid is taken to wait."""
 _MOST = 2000
 """Tokens that a model of any size says in reasonable time."""
@@ -68,6 +68,8 @@ async def held(request: Asking, **parameters: Item) -> None:
     with suppress(OverdueError):  # the next CHUNK has several tokens, and fits no more
         while request.tokens < most:
             await chunk(request, within=QUIET)
+    if not request.tokens:
+        raise request.side.session.untestable("the model is busy", "let the target do nothing else meanwhile")
 
 
 async def running(request: Asking, chunks: int = 1) -> None:
