@@ -32,14 +32,14 @@ async def end_at_deadline(session: Session) -> None:
     expect=Answers(finish=frozenset({DEADLINE})),
     twin=_TWIN,
     tier="full",
-    seconds=20,
+    seconds=30,
     holds=True,
 )
 async def end_unpaid_answer_at_deadline(session: Session) -> None:
     """The deadline passes while the answer waits for a tick: the wait for payment does not outlive it."""
     request = await asking(session)
-    await held(request, k4=20_000)
-    await ended(request, within=25)
+    await held(request, k4=25_000)
+    await ended(request, within=35)
 
 
 @PART.case(

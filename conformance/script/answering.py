@@ -61,7 +61,8 @@ async def held(request: Asking, **parameters: Item) -> None:
 
     Then nothing is on its way: what the suite does next crosses no frame of the target's.
     """
-    request.ask(request.content(max_tokens=unpaid_tokens(request, 0) + 64, **parameters))
+    content = request.content(max_tokens=unpaid_tokens(request, 0) + 64, **{"k4": 300_000, **parameters})
+    request.ask(content)
     await request.accept()
     request.pay()
     most = unpaid_tokens(request, request.input_tokens or 0)
