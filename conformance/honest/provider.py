@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
@@ -14,6 +14,7 @@ from conformance.offer import Quote, leads_to
 from .node import CHAT
 from .port import Timers
 from .rules import FailError, RefuseError
+from .stops import Stops
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -31,6 +32,8 @@ _RECEIVES = {
 
 class Provider:
     """One request stream of the peer's."""
+
+    watches: ClassVar[type[Stops]] = Stops
 
     def __init__(self, connection: Connection, stream: int) -> None:
         self.connection = connection
@@ -50,6 +53,10 @@ class Provider:
         self.sent = 0
         self.credit = limit("INITIAL_CREDIT")
         self.said = 0
+        self.stops = self.watches(())
+        self.luck = 0
+        self.pending: tuple[str, int, int | None] | None = None
+        """What waits for payment or credit: text, tokens, and why the answer ends with it."""
         self.cancelled_after: int | None = None
         self.close: dict[int, Item] | None = None
         self.receipt: bytes | None = None
@@ -196,6 +203,8 @@ class Provider:
     def accept(self, tokens: int) -> None:
         """Promise an answer."""
         self.input_tokens = tokens
+        self.stops = self.watches(self.content.get(5, ()))
+        self.luck = self.content.get(12, self.node.entropy.below(1 << 64))
         self.state = STREAMING
         self.send(framing.ACCEPT, {0: tokens, self.node.entropy.reserved(): None})
         self._heartbeat_soon()
@@ -222,34 +231,35 @@ class Provider:
         self._pumping = False
 
     def step(self) -> bool:
-        """The next token; whether another may follow at once."""
-        text, finish = self.next_text()
+        """The next piece of the answer; whether another may follow at once."""
+        text, tokens, finish = self.pending = self.pending or self.draw()
+        if text or tokens:
+            if not self.may_send(text, tokens):
+                if not self.timers.running("payment"):
+                    self.timers.start("payment", limit("PAYMENT_TIMEOUT"), self._payment_overdue)
+                return False
+            self.chunk(text, tokens)
+        self.timers.stop("payment")
+        self.pending = None
         if finish is not None:
             self.end(finish)
-            return False
-        if self.bound(text) is not None:
-            self.end(self.bound(text) or LENGTH)
-            return False
-        if not self.may_send(text, 1):
-            if not self.timers.running("payment"):
-                self.timers.start("payment", limit("PAYMENT_TIMEOUT"), self._payment_overdue)
-            return False
-        self.timers.stop("payment")
+        return finish is None
+
+    def draw(self) -> tuple[str, int, int | None]:
+        """The next token: text that may go out, how many tokens that counts, and why the answer ends with it."""
+        text, finish = self.next_text()
+        finish = finish or self.bound(self.stops.held + text)
+        if finish is not None:
+            return self.stops.flush(), 0, finish
         self.said += 1
-        self.chunk(text, 1)
-        return True
+        out, stopped = self.stops.push(text)
+        return out, 1, STOP if stopped else None
 
     def next_text(self) -> tuple[str, int | None]:
         """The next token's text, or why there is none."""
-        model = self.node.model
-        if self.said >= model.words:
+        if self.said >= self.node.model.words:
             return "", STOP
-        text = model.word(self.said)
-        answer = "".join(each for each, _ in self.chunks) + text
-        for stop in self.content.get(5, []):
-            if stop in answer and not self.rules.skips("INF-010"):
-                return "", STOP
-        return text, None
+        return self.node.model.word(self.said, self.content, self.luck), None
 
     def bound(self, text: str) -> int | None:
         """Why the answer ends before ``text``."""

@@ -84,7 +84,7 @@ class Exchange:
 
     def credit_at(self, event: int) -> int:
         """The most bytes of CHUNK frames that the provider may have sent at an event."""
-        return max((bound for at, bound in self.credits if at < event), default=limit("INITIAL_CREDIT"))
+        return max((limit("INITIAL_CREDIT"), *(bound for at, bound in self.credits if at < event)))
 
     def owed(self, chunks: int | None = None) -> int:
         """Micro-credits for the prompt and the first ``chunks`` CHUNK frames, or all."""

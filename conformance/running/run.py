@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -25,6 +26,8 @@ from .shrink import shrunk
 
 _AT_ONCE = 6
 """Waiting cases that run beside each other: each may hold a place in the target's queue."""
+_HOLDING = 2
+"""Those of them that hold an answer: a target that answers four at once has places left for the other cases."""
 
 
 class Outcome(StrEnum):
@@ -140,7 +143,7 @@ async def run(
     """
     selected = selection.cases()
     judgements: dict[str, Judgement] = {}
-    places = asyncio.Semaphore(_AT_ONCE)
+    places, answers = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_HOLDING)
 
     watch = Watch(environment, seed=seed, key=key)
 
@@ -155,7 +158,7 @@ async def run(
         ended(judgements[case.id])
 
     async def waiting(case: Case) -> None:
-        async with places:
+        async with answers if case.holds else nullcontext(), places:
             await one(case)
 
     async with asyncio.TaskGroup() as group:

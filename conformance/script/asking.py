@@ -254,9 +254,10 @@ class Asking:
             self.side.link.write(self.stream, b"", fin=True)
         return frame
 
-    def cancel(self) -> None:
-        """CANCEL what has come, with the last released tick."""
-        self.write(framing.CANCEL, {0: len(self.chunks), 1: self.k, 2: self.links[self.k]})
+    def cancel(self, chunks: int | None = None) -> None:
+        """CANCEL what has come, or another number of chunks, with the last released tick."""
+        taken = len(self.chunks) if chunks is None else chunks
+        self.write(framing.CANCEL, {0: taken, 1: self.k, 2: self.links[self.k]})
 
     def countersign(self) -> None:
         """COUNTERSIGN, and the end of this side."""

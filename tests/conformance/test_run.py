@@ -144,6 +144,7 @@ def test_every_case_has_the_name_of_its_family_and_a_verb() -> None:
 VERBS = frozenset(
     {
         "accept", "allow", "announce", "answer", "close", "discard", "end", "ignore", "keep", "record", "refuse",
-        "reject", "renew", "resume", "select", "send", "stop", "use", "wait",
+        "reject", "renew", "resume", "select", "send", "stop", "use", "wait", "apply", "bound", "count", "decide", "give",
+        "hold", "release", "repeat", "take",
     }
 )  # fmt: skip
