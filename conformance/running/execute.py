@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.case import Case
-from conformance.script.initiator import UnreadableError
 from conformance.script.session import Environment, Session, UntestableError
+from conformance.script.side import UnreadableError
 from conformance.signing import Key
 from conformance.wire.link import GoneError, OverdueError
 from conformance.wire.transcript import Event, Transcript

@@ -13,7 +13,8 @@ from conformance.offer import Quote, chain
 from conformance.signing import Key
 from conformance.wire.link import DEADLINE
 
-from .initiator import Frame, Initiator, UnreadableError
+from .initiator import Initiator
+from .side import Frame, UnreadableError
 
 if TYPE_CHECKING:
     from .faults import Fault
