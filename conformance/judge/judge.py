@@ -47,7 +47,11 @@ def _findings(case: Case, record: Record) -> Iterator[Finding]:
             yield Finding(verdict=Verdict.HARNESS_ERROR, message=str(event.facts.get("error")), event=index)
         if event.what == "untestable":
             lift = str(event.facts.get("lift", ""))
-            yield Finding(verdict=Verdict.UNTESTABLE, message=str(event.facts.get("reason")), event=index, lift=lift)
+            verdict = Verdict.NOT_APPLICABLE if event.facts.get("absent") else Verdict.UNTESTABLE
+            yield Finding(verdict=verdict, message=str(event.facts.get("reason")), event=index, lift=lift)
+        if event.what == "adapter" and "unsupported" in event.facts:
+            message = f"the adapter declares what it does not support: {event.facts['unsupported']}"
+            yield Finding(verdict=Verdict.FAIL, message=message, requirements=case.requirements, event=index)
     for observer in OBSERVERS:
         yield from observer(record)
     if any(event.what in ("harness", "untestable") for _, event in record.events()):

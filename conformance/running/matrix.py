@@ -37,7 +37,7 @@ def kills(mutant: Mutant) -> list[Kill]:
 def against(mutant: Mutant, case: str) -> Judgement:
     """``case`` against ``mutant``."""
     known = cases()[case]
-    return judge(known, transcript_of(known, mutant.node, mutant.connection))
+    return judge(known, transcript_of(known, mutant.node, mutant.connection, mutant.adapter))
 
 
 def _kill(mutant: Mutant, case: str, judgement: Judgement) -> Kill:

@@ -42,12 +42,15 @@ class Selection:
     roles: frozenset[str] = frozenset({"responder"})
     patterns: tuple[str, ...] = ()
     """Shell patterns of ids; none: all."""
+    adapter: bool = False
+    """Whether an adapter moves the target: without one, what needs it is not asked for."""
 
     def cases(self) -> list[Case]:
         """The cases, with the honest twins that they need. Raises `SelectionError` where there are none."""
         known = cases()
         within = TIERS[: TIERS.index(self.tier) + 1]
         asked = [each for each in known.values() if each.tier in within and each.role in self.roles]
+        asked = [each for each in asked if self.adapter or not each.needs]
         if self.patterns:
             for pattern in self.patterns:
                 if not any(fnmatchcase(each, pattern) for each in known):

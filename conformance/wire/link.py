@@ -147,3 +147,18 @@ class Link(ABC):
 
     def _note(self, what: What, **details: Any) -> None:
         self.recorder.add(Event(at=self.recorder.now(), link=self.number, by="suite", what=what, **details))
+
+
+class Listening(ABC):
+    """A place at which the target dials the suite."""
+
+    address: str
+    """As the target is told: HOST:PORT."""
+
+    @abstractmethod
+    async def accept(self, within: float = DEADLINE) -> Link:
+        """The next connection that the target dialed, with its channel binding. Raises `OverdueError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Listen no more; connections that are open end without a word."""

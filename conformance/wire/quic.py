@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from . import exporter
-from .link import GoneError, Link, OverdueError, Recorder
+from .link import DEADLINE, GoneError, Link, Listening, OverdueError, Recorder
 from .transcript import What
 
 ALPN = "mycellm/1"
@@ -241,6 +241,13 @@ class _Carrier(QuicConnectionProtocol):
             self.ready.exception()
 
 
+async def listen(recorder: Recorder, host: str) -> Listener:
+    """Listen for the target on any free port of ``host``."""
+    listener = Listener(recorder)
+    await listener.open(host)
+    return listener
+
+
 async def dial(recorder: Recorder, host: str, port: int, *, alpn: str = ALPN, within: float) -> QuicLink:
     """A connection to the target, once it has its channel binding.
 
@@ -303,28 +310,26 @@ class _Connected:
         self._transport.sendto(data)
 
 
-class Listener:
-    """A socket at which the target dials the suite."""
+class Listener(Listening):
+    """A socket at which the target dials the suite. Made by `listen`."""
 
-    def __init__(self, recorder: Callable[[], Recorder]) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._secrets, self._log = _Secrets(), _Log()
         self._arrived: asyncio.Queue[QuicLink] = asyncio.Queue()
-        self._transport: asyncio.DatagramTransport | None = None
         self._server: QuicServer | None = None
 
-    async def open(self) -> tuple[str, int]:
-        """Listen on any free port of the loopback address; the address."""
+    async def open(self, host: str) -> None:
+        """Listen on any free port of ``host``."""
         configuration = _configuration(is_client=False, alpn=ALPN, secrets=self._secrets, log=self._log)
         configuration.certificate, configuration.private_key = _certificate()
         loop = asyncio.get_running_loop()
-        self._transport, self._server = await loop.create_datagram_endpoint(
-            lambda: QuicServer(configuration=configuration, create_protocol=self._create), local_addr=("127.0.0.1", 0)
+        transport, self._server = await loop.create_datagram_endpoint(
+            lambda: QuicServer(configuration=configuration, create_protocol=self._create), local_addr=(host, 0)
         )
-        host, port = self._transport.get_extra_info("sockname")[:2]
-        return host, port
+        self.address = f"{host}:{transport.get_extra_info('sockname')[1]}"
 
-    async def accept(self, within: float) -> QuicLink:
+    async def accept(self, within: float = DEADLINE) -> QuicLink:
         """The next connection that the target dialed, once it has its channel binding. Raises `OverdueError`."""
         try:
             async with asyncio.timeout(within):
@@ -337,12 +342,12 @@ class Listener:
             raise OverdueError("a connection of the target") from None
 
     def close(self) -> None:
-        """Stop listening; connections that are open end without a word."""
+        """Listen no more; connections that are open end without a word."""
         if self._server is not None:
             self._server.close()
 
     def _create(self, quic: QuicConnection, stream_handler: object = None) -> _Carrier:
-        link = QuicLink(self._recorder(), initiates=False)
+        link = QuicLink(self._recorder, initiates=False)
         assert self._log.newest is not None  # quic has just asked for it
         self._arrived.put_nowait(link)
         return _Carrier(quic, link, self._secrets, self._log.newest)

@@ -33,9 +33,10 @@ class Event:
     transport: what QUIC and TLS showed of the target (``facts``).
     fault: the suite breaks the rule that ``facts`` names from here on.
     wait: the suite waits for something (``facts``: for, at most; and over, where it never came).
-    untestable: something that the case needs is not there (``facts``: reason, lift: how to have it).
+    untestable: something that the case needs is not there (``facts``: reason, lift: how to have it; absent, where the
+    target's adapter declares that it has no such thing).
     harness: the suite itself failed (``facts``: error).
-    adapter: one line to or from the adapter (``facts``).
+    adapter: one line to the adapter or from it (``facts``: verb, and options, result, refused or unsupported).
     """
 
     at: float

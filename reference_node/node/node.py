@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.signed import Signed
 
-    from ..config import Settings
+    from ..config import PeerAddress, Settings
     from ..generation import Generator
     from ..identity import Identity
 
@@ -116,6 +116,15 @@ class Node:
     def peers(self) -> list[PeerStatus]:
         """Every peer, the configured ones first."""
         return self._peers.status()
+
+    def use(self, target: PeerAddress) -> None:
+        """Dial another peer, and keep it as if the settings named it."""
+        self._peers.add(target)
+
+    def withdraw(self) -> None:
+        """Serve the model no more, neither to peers nor here."""
+        self._local.engine = None
+        self._advertise()
 
     async def aclose(self) -> None:
         """Bill what runs, keep every receipt, say goodbye."""
