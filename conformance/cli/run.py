@@ -56,7 +56,17 @@ def _call(options: argparse.Namespace) -> int:
         return usage(str(error))
     progress = _Progress(len(selected))
     try:
-        result = asyncio.run(_run(selected, options.adapter, address, target, seed, key, progress))
+        result = asyncio.run(
+            _run(
+                selected,
+                command=options.adapter,
+                address=address,
+                target=target,
+                seed=seed,
+                key=key,
+                progress=progress,
+            )
+        )
     except AdapterError as error:
         print(f"conformance: {error}", file=sys.stderr)
         return HARNESS
@@ -73,6 +83,7 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 async def _run(
     selected: Sequence[Case],
+    *,
     command: str | None,
     address: tuple[str, int] | None,
     target: bytes | None,

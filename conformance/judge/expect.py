@@ -265,13 +265,16 @@ def stage_of(link: LinkRecord, index: int) -> Stage:
     before = [each for each in link.frames if each.event < index]
     if not link.binding:
         return "transport"
-    if not any(each.by == "target" and each.kind == framing.MODELS for each in before):
+    # An initiator has shown itself with its HELLO, and need not offer anything.
+    last = framing.MODELS if link.initiates else framing.HELLO
+    if not any(each.by == "target" and each.kind == last for each in before):
         return "handshake"
     requests = [each for each in before if each.stream not in (2, 3)]
     if not requests:
         return "control"
-    last = requests[-1].stream
-    kinds = {each.kind for each in requests if each.stream == last and each.by == "target"}
+    stream = requests[-1].stream
+    provider = "target" if link.initiates else "suite"
+    kinds = {each.kind for each in requests if each.stream == stream and each.by == provider}
     if framing.END in kinds:
         return "closing"
     return "answer" if framing.ACCEPT in kinds else "request"

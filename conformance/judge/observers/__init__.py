@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import answers, bills, frames, questions
+from . import answers, bills, frames, ledger, questions
 from .observer import Observer
 
 OBSERVERS: Sequence[Observer] = (
@@ -12,4 +12,5 @@ OBSERVERS: Sequence[Observer] = (
     *answers.OBSERVERS,
     *bills.OBSERVERS,
     *questions.OBSERVERS,
+    *ledger.OBSERVERS,
 )
