@@ -174,14 +174,22 @@ class HonestAdapter:
         parameters: dict[str, Any],
     ) -> dict[str, Any]:
         """Ask, once the provider offers the model."""
-        content = self.content(model, messages, max_tokens, deadline_ms, parameters)
+        content = self.content(
+            parameters, model=model, messages=messages, max_tokens=max_tokens, deadline_ms=deadline_ms
+        )
         asked = Asked()
         self.requests.append(asked)
         asked.task = asyncio.create_task(self.place(asked, bytes.fromhex(provider), content))
         return {"request": len(self.requests) - 1}
 
     def content(
-        self, model: str, messages: list[dict[str, str]], max_tokens: int, deadline_ms: int, parameters: dict[str, Any]
+        self,
+        parameters: dict[str, Any],
+        *,
+        model: str,
+        messages: list[dict[str, str]],
+        max_tokens: int,
+        deadline_ms: int,
     ) -> dict[int, Item]:
         """The chat-request of what the user wants (INF-002)."""
         given = {5 + PARAMETERS.index(name): value for name, value in parameters.items()}

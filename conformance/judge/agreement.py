@@ -77,13 +77,14 @@ def owed(exchange: Exchange, before: int) -> int:
     quote = exchange.quote
     if quote is None:
         return 0
+    total = int(exchange.close.get(6, 0))
     if agreed(exchange, before):
-        return int(exchange.close[6])
+        return total
     if exchange.error is not None and (exchange.accept is None or exchange.accept.event > exchange.error.event):
         return 0
-    released = min(exchange.k_at(before) * quote.tick_value, exchange.opened[7])
+    released = min(exchange.k_at(before) * quote.tick_value, int(exchange.opened[7]))
     good = exchange.close and wrong_close(exchange) is None
-    return min(released, int(exchange.close[6])) if good else released
+    return min(released, total) if good else released
 
 
 def receipt(exchange: Exchange) -> bytes | None:

@@ -47,7 +47,8 @@ def end_with(fault: Fault, serving: Serving) -> None:
     if fault in EDITS:
         serving.end(edit=EDITS[fault])
     elif fault is Fault.CLOSE_CANCELLED_BY_NOBODY:
-        serving.end(CANCELLED)
+        owed = serving.quote.owed(serving.input_tokens or 0, serving.tokens)
+        serving.end(CANCELLED, edit=lambda body: body | {6: owed})
     elif fault is Fault.CLOSE_OTHER_SALT:
         serving.end(salt=bytes(32))
     else:

@@ -85,6 +85,7 @@ async def agree_to_a_crossing_end(session: Session) -> None:
     await request.cancel()
     await serving.until_cancelled()
     serving.chunk()
+    serving.chunk()
     serving.end(STOP)
     await serving.until_over()
 

@@ -71,7 +71,8 @@ def _unusable(link: LinkRecord, event: int) -> str | None:
 def _hello(link: LinkRecord, by: str, before: int) -> dict[int, Any] | None:
     for frame in link.frames:
         if frame.by == by and frame.kind == framing.HELLO and frame.event < before:
-            value = _item(frame.value[0]) if frame.value is not None and shapes.is_signed(frame.value) else None
+            signed: Any = frame.value
+            value = _item(signed[0]) if shapes.is_signed(signed) else None
             return value if isinstance(value, dict) else None
     return None
 
