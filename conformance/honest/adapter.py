@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from conformance.dcbor import Item
 
 from .connection import Connection
-from .consumer import Consumer
+from .consumer import DONE, Consumer
 from .initiator import Initiator
 from .ledger import Store
 from .node import Node
@@ -25,7 +25,7 @@ CAPABILITIES = frozenset(
     {
         "start", "start.model", "start.allow", "start.allowance", "start.max_spend", "stop", "restart", "restart.kill",
         "lose-store", "dial", "ask", *(f"ask.{name}" for name in PARAMETERS), "answer", "cancel", "receipts",
-        "withdraw", "clock",
+        "withdraw", "forbid", "clock",
     }
 )  # fmt: skip
 
@@ -72,6 +72,7 @@ class HonestAdapter:
             "cancel": self.cancel,
             "receipts": self.receipts,
             "withdraw": self.withdraw,
+            "forbid": self.forbid,
             "clock": self.clock,
         }
         try:
@@ -107,12 +108,21 @@ class HonestAdapter:
             raise RefusedError("INTERNAL")
         return self.node
 
-    def leave(self, *, said: bool = True) -> None:
+    def leave(self) -> None:
         """Every connection of the node ends."""
         for link in self.links:
-            if said and not link.over:
-                link.fail(0)
+            link.fail(0)
             link.lost()
+        self.links = []
+
+    def vanish(self) -> None:
+        """Every connection stops where it is, as when the machine loses its power."""
+        for link in self.links:
+            link.over = True
+            link.timers.stop_all()
+            for exchange in (*link.streams.values(), *(link.asked.values() if isinstance(link, Initiator) else ())):
+                exchange.state = DONE
+                exchange.timers.stop_all()
         self.links = []
 
     async def stop(self) -> dict[str, Any]:
@@ -125,11 +135,8 @@ class HonestAdapter:
         """The same store, again; what was not on the disk is lost in a crash."""
         node = self.running()
         if kill:
+            self.vanish()
             node.crash()
-            kept, node.store = node.store, Store()
-            self.leave(said=False)
-            node.store = kept
-            node.save()
         else:
             self.leave()
         for address, expected in self.dialed:
@@ -257,6 +264,11 @@ class HonestAdapter:
     async def withdraw(self) -> dict[str, Any]:
         """Serve the model no more."""
         self.running().serves = False
+        return {}
+
+    async def forbid(self, *, consumer: str) -> dict[str, Any]:
+        """Serve a consumer no more."""
+        self.running().forbidden.add(bytes.fromhex(consumer))
         return {}
 
     async def clock(self, *, seconds: int) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Node:
         """What of the store would outlive a crash."""
         self.allow: frozenset[bytes] | None = None
         """Whom it serves; None for anybody."""
+        self.forbidden: set[bytes] = set()
         self.skew = 0
         """Seconds that its clock was put forward."""
 
@@ -103,7 +104,7 @@ class Node:
 
     def permits(self, consumer: bytes) -> bool:
         """Whether ``consumer`` is served at all."""
-        return self.allow is None or consumer in self.allow
+        return (self.allow is None or consumer in self.allow) and consumer not in self.forbidden
 
     def quote(self) -> dict[int, Item]:
         """The body of the one quote."""
@@ -127,7 +128,7 @@ class Node:
         self.rules.forbid("RCP-040", opened[3] in known, RefuseError("SEQUENCE_USED"))
         last = known.get(opened[3] - 1)
         self.rules.forbid("RCP-041", last is not None and last != opened[4], RefuseError("BAD_OPEN"))
-        would_use = self.store.used + opened[7]
+        would_use = self.used() + opened[7]
         self.rules.forbid(
             "NET-003",
             would_use > self.allowance,
@@ -135,13 +136,18 @@ class Node:
         )
         if not self.rules.skips("RCP-039"):
             known[opened[3]] = name
-        self.store.used = would_use
+        self.store.uses[name] = (self.clock(), opened[7])
         if not self.rules.skips("RCP-055"):
             self.save()
 
-    def settled(self, ceiling: int, owed: int) -> None:
+    def used(self) -> int:
+        """What of the allowance is in use, whoever asked (NET-004)."""
+        return self.store.used(self.clock())
+
+    def settled(self, name: bytes, owed: int) -> None:
         """An exchange is over: what was reserved becomes what is owed."""
-        self.store.used += owed - ceiling
+        at, _ = self.store.uses[name]
+        self.store.uses[name] = (at, owed)
         self.save()
 
     # The ledger

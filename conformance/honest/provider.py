@@ -434,7 +434,7 @@ class Provider:
             return
         if self.opened and self.input_tokens is not None:
             kept = self.kept()
-            self.node.settled(self.opened[7], kept.owed)
+            self.node.settled(self.open_name, kept.owed)
             self.node.keep("provider", self.opened, kept)
         self.state = DONE
         self.timers.stop_all()

@@ -168,6 +168,8 @@ class Completes(Expectation):
 
     finish: int | None = None
     """The registered reason for which the answer has to end; None for any."""
+    permitted: bool = False
+    """Whether the case itself has set the target's policy, so that a refusal by policy is a failure."""
 
     def describe(self) -> str:
         """For people."""
@@ -186,7 +188,7 @@ class Completes(Expectation):
         error = next((each for each in link.of("target", stream) if each.kind == framing.ERROR), None)
         if error is not None:
             name = error_name(error.get(0)) if isinstance(error.get(0), int) else "no code"
-            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            verdict = Verdict.UNTESTABLE if name in POLICY and not self.permitted else Verdict.FAIL
             message = f"the request was refused or given up with {name}"
             yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
         elif not any(each.kind == framing.COUNTERSIGN for each in link.of("suite", stream)):

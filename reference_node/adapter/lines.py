@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "cancel": ("request",),
     "receipts": (),
     "withdraw": (),
+    "forbid": ("consumer",),
     "clock": ("seconds",),
 }
 """What this adapter knows: the options of each verb."""

@@ -18,7 +18,7 @@ from mycellm_proto.receipt import encode_receipt, receipt_of
 from .. import log
 from ..config import PeerAddress, parse_address, resolve
 from ..generation import Delta, Finished, GenerationError
-from ..identity import load_or_create
+from ..identity import load_with_receipts
 from ..node import Node, clock, probe
 from ..store import RECEIPTS_FILE
 from ..store.audit import open_archive
@@ -62,7 +62,7 @@ class Moved:
     def __init__(self, connection: Connection, home: Path) -> None:
         self._connection = connection
         self._home = home
-        self._identity = load_or_create(home)
+        self._identity = load_with_receipts(home, home / RECEIPTS_FILE)
         self._requests: list[Asked] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
@@ -209,6 +209,10 @@ class Moved:
     def withdraw(self) -> None:
         """Serve the model no more."""
         self._node.withdraw()
+
+    def forbid(self, consumer: str) -> None:
+        """Serve a consumer no more."""
+        self._node.forbid(bytes.fromhex(consumer))
 
     def clock(self, seconds: int) -> None:
         """The date moves; waits that run do not."""

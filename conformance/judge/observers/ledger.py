@@ -35,11 +35,16 @@ def _pairs(record: Record, role: str) -> Iterator[tuple[int, Exchange, dict[str,
         return
     index, result = shown[-1]
     stored = {_identity(each): each for each in result["receipts"]}
+    found: dict[tuple[str, ...], Exchange] = {}
     for exchange in exchanges(record, provider="suite" if role == "consumer" else "target"):
         if exchange.opened and exchange.request is not None and exchange.request.event < index:
             opened = exchange.opened
             identity = (role, opened[0].hex(), opened[1].hex(), opened[2].hex(), str(opened[3]))
-            yield index, exchange, stored.get(identity)
+            # Of two with one identity, the one that was accepted has made the debt.
+            if identity not in found or found[identity].accept is None:
+                found[identity] = exchange
+    for each, exchange in found.items():
+        yield index, exchange, stored.get(each)
 
 
 def records_what_it_owes(record: Record) -> Iterator[Finding]:

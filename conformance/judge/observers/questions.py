@@ -78,7 +78,7 @@ def _hello(link: LinkRecord, by: str, before: int) -> dict[int, Any] | None:
 
 
 def _signed_body(exchange: Exchange) -> object:
-    signed = exchange.request.get(2) if exchange.request is not None else None
+    signed: Any = exchange.request.get(2) if exchange.request is not None else None
     return signed[0] if shapes.is_signed(signed) else None
 
 
