@@ -19,6 +19,7 @@ from conformance.script.greeting import GREETINGS, QUOTES
 from conformance.script.responder import Responder
 from conformance.script.session import Session
 from conformance.script.target import Target
+from conformance.wire.link import Manner
 
 from .registry import Family
 
@@ -86,6 +87,43 @@ async def show_itself(session: Session) -> None:
     Every refusal of this family has this case as its honest twin.
     """
     side = await Responder.connected(session, await Target.start(session))
+    await side.probe()
+
+
+@_dialed("accept-any-certificate", "TRN-008~1", expect=_greets(pinned=True, stays=True), twin=_TWIN)
+async def accept_any_certificate(session: Session) -> None:
+    """The certificate is of another name and issuer, and expired in 2001: it proves nothing, and need not."""
+    side = await Responder.dialed(session, await Target.start(session), manner=Manner.ODD_CERTIFICATE)
+    await side.welcome()
+    await side.probe()
+
+
+def _comes_again(record: Record) -> Iterator[Finding]:
+    if sum(_hello(link) is not None for link in record.links) < 2:
+        yield Finding(verdict=Verdict.FAIL, message="the target did not greet a second time")
+
+
+@_dialed(
+    "resume-nothing",
+    "TRN-009~1",
+    "TRN-010~1",
+    expect=Shows("the second connection is as new as the first", _comes_again),
+    fault=Fault.TICKETS_SENT,
+    twin=_TWIN,
+)
+async def resume_nothing(session: Session) -> None:
+    """The responder hands out session tickets, against the rules. The target dials again, and must not use one."""
+    target = await Target.start(session)
+    listening = await session.listen(Manner.TICKETS)
+    await target.dial(listening.address, session.key.public)
+    side = await Responder.accepted(session, listening)
+    side.commits(Fault.TICKETS_SENT)
+    await side.welcome()
+    await side.probe()
+    side.link.close()
+    await target.dial(listening.address, session.key.public)
+    side = await Responder.accepted(session, listening)
+    await side.welcome()
     await side.probe()
 
 

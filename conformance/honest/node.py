@@ -58,6 +58,8 @@ class Node:
     version_range = (1, 1)
     capabilities = (CHAT,)
     serves = True
+    distrusts_certificates = False
+    """Whether it looks at what a certificate says (TRN-008)."""
     max_spend = 100_000_000
     """Micro-credits that one request of this node's user may cost."""
 
@@ -92,6 +94,10 @@ class Node:
             "max_idle_timeout": 60_000,
             "certificate": "EC secp256r1",
         }
+
+    def client_hello(self, *, resumes: bool) -> dict[str, Any]:
+        """What TLS shows of this node where it dials; ``resumes``: it was given a ticket before."""
+        return {"server_name": False, "pre_shared_key": False, "early_data": False}
 
     def clock(self) -> float:
         """Seconds since 1970."""

@@ -8,10 +8,10 @@ from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
 from conformance.honest import hello
 from conformance.honest.initiator import Initiator
-from conformance.honest.node import CHAT
+from conformance.honest.node import CHAT, Node
 from conformance.honest.rules import FailError
 
-from .mutant import Mutant, initiator_with, skipping
+from .mutant import Mutant, initiator_with, node_with, skipping
 
 
 def _greets_first(self: Initiator) -> None:
@@ -75,7 +75,47 @@ def _skipping(requirement: str, page: str, *cases: str, slug: str, row: int | No
     )
 
 
+def _uses_its_ticket(self: Node, *, resumes: bool) -> dict[str, Any]:
+    return Node.client_hello(self, resumes=False) | {"pre_shared_key": resumes}
+
+
+def _sends_early_data(self: Node, *, resumes: bool) -> dict[str, Any]:
+    return Node.client_hello(self, resumes=False) | {"pre_shared_key": resumes, "early_data": resumes}
+
+
+def _names_whom_it_dials(self: Node, *, resumes: bool) -> dict[str, Any]:
+    return Node.client_hello(self, resumes=resumes) | {"server_name": True}
+
+
 MUTANTS = (
+    Mutant(
+        slug="looks-at-certificates",
+        page="Refuses a certificate of another name, or one that has expired.",
+        breaks=("TRN-008~1",),
+        kills=("initiator/accept-any-certificate",),
+        node=node_with(distrusts_certificates=True),
+    ),
+    Mutant(
+        slug="resumes-a-session",
+        page="Offers the ticket of an earlier connection as a pre-shared key.",
+        breaks=("TRN-010~1",),
+        kills=("initiator/resume-nothing",),
+        node=node_with(client_hello=_uses_its_ticket),
+    ),
+    Mutant(
+        slug="sends-early-data",
+        page="Sends its first bytes as 0-RTT data.",
+        breaks=("TRN-009~1",),
+        kills=("initiator/resume-nothing",),
+        node=node_with(client_hello=_sends_early_data),
+    ),
+    Mutant(
+        slug="names-whom-it-dials",
+        page="Sends the server_name extension, for everybody on the path to read.",
+        breaks=("TRN-011~1",),
+        kills=("initiator/show-itself-to-a-known-responder",),
+        node=node_with(client_hello=_names_whom_it_dials),
+    ),
     _skipping(
         "HSK-006",
         "Takes any signature of the node that it dials: a rogue at the right address gets its prompts.",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from conformance.script.session import Environment
 from conformance.wire import quic
 from conformance.wire.adapter import Adapter, AdapterError, Declaration, Program, hello, probe
-from conformance.wire.link import DEADLINE, Link, Listening, Recorder
+from conformance.wire.link import DEADLINE, Link, Listening, Manner, Recorder
 
 
 class Adapters:
@@ -90,9 +90,9 @@ class LiveEnvironment(Environment):
         host, port = (self._host, self._port) if address is None else split(address)
         return await quic.dial(recorder, host, port, alpn=alpn, within=DEADLINE)
 
-    async def listen(self, recorder: Recorder) -> Listening:
+    async def listen(self, recorder: Recorder, manner: Manner) -> Listening:
         """A socket."""
-        return await quic.listen(recorder, self._listen_on)
+        return await quic.listen(recorder, self._listen_on, manner)
 
     async def borrow(self) -> Adapter:
         """A program that nobody uses. Raises `AdapterError`."""

@@ -14,7 +14,7 @@ from conformance.honest.node import Node
 from conformance.script.session import Environment
 from conformance.wire import memory
 from conformance.wire.adapter import REPLY_WITHIN, Adapter
-from conformance.wire.link import Link, Listening, Recorder
+from conformance.wire.link import Link, Listening, Manner, Recorder
 from conformance.wire.transcript import Transcript
 from conformance.wire.virtual import VirtualLoop
 
@@ -54,9 +54,9 @@ class MemoryEnvironment(Environment):
         self._adapter.arrived(link.connection)
         return link
 
-    async def listen(self, recorder: Recorder) -> Listening:
+    async def listen(self, recorder: Recorder, manner: Manner) -> Listening:
         """A place that nodes find by its address."""
-        place = memory.MemoryListening(recorder, f"memory:{len(self._places) + 1}")
+        place = memory.MemoryListening(recorder, f"memory:{len(self._places) + 1}", manner)
         self._places[place.address] = place
         return place
 

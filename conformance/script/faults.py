@@ -51,6 +51,7 @@ class Fault(Enum):
     # Answers, payment and agreement.
 
     # The suite as responder and provider.
+    TICKETS_SENT = auto()
     GREETING_NOT_SENT = auto()
     GREETING_OVERSIZED = auto()
     GREETING_NOT_SIGNED_OBJECT = auto()
@@ -85,7 +86,6 @@ class Fault(Enum):
     RESPONDER_CONTROL_FLOODED = auto()
     RESPONDER_UNKNOWN_EVEN_TYPE = auto()
     RESPONDER_STREAM_OF_NOBODY = auto()
-    RESPONDER_REQUEST_UNKNOWN_TYPE = auto()
     ANSWER_CHUNK_BEFORE_ACCEPT = auto()
     ANSWER_ACCEPT_TWICE = auto()
     ANSWER_UNKNOWN_EVEN_TYPE = auto()

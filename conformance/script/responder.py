@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance import dcbor, framing, shapes, signing
 from conformance.dcbor import Item
-from conformance.wire.link import DEADLINE, Link, Listening
+from conformance.wire.link import DEADLINE, Link, Listening, Manner
 
 from .session import Session
 from .side import Side, UnreadableError, readable
@@ -32,9 +32,11 @@ class Responder(Side):
         """The request stream that the target opens next."""
 
     @classmethod
-    async def dialed(cls, session: Session, target: Target, *, pinned: bool = True) -> Responder:
+    async def dialed(
+        cls, session: Session, target: Target, *, pinned: bool = True, manner: Manner = Manner.PLAIN
+    ) -> Responder:
         """Let the target dial, and stop there."""
-        listening = await session.listen()
+        listening = await session.listen(manner)
         await target.dial(listening.address, session.key.public if pinned else None)
         return await cls.accepted(session, listening)
 

@@ -11,7 +11,7 @@ from typing import Any
 from conformance.entropy import Entropy
 from conformance.signing import Key
 from conformance.wire.adapter import REPLY_WITHIN, Adapter
-from conformance.wire.link import DEADLINE, Link, Listening, OverdueError, Recorder
+from conformance.wire.link import DEADLINE, Link, Listening, Manner, OverdueError, Recorder
 from conformance.wire.transcript import By, Event
 
 ALPN = "mycellm/1"
@@ -45,7 +45,7 @@ class Environment(ABC):
         """
 
     @abstractmethod
-    async def listen(self, recorder: Recorder) -> Listening:
+    async def listen(self, recorder: Recorder, manner: Manner) -> Listening:
         """A place of the suite's where the target can dial it."""
 
     @abstractmethod
@@ -79,9 +79,9 @@ class Session:
         self._links.append(link)
         return link
 
-    async def listen(self) -> Listening:
+    async def listen(self, manner: Manner = Manner.PLAIN) -> Listening:
         """A new place where the target can dial the suite."""
-        listening = await self.environment.listen(self.recorder)
+        listening = await self.environment.listen(self.recorder, manner)
         self._listening.append(listening)
         return listening
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from enum import Enum, auto
 from typing import Any
 
 from .transcript import Event, What
@@ -147,6 +148,16 @@ class Link(ABC):
 
     def _note(self, what: What, **details: Any) -> None:
         self.recorder.add(Event(at=self.recorder.now(), link=self.number, by="suite", what=what, **details))
+
+
+class Manner(Enum):
+    """How the suite listens."""
+
+    PLAIN = auto()
+    ODD_CERTIFICATE = auto()
+    """With a certificate of another name and issuer, that expired long ago."""
+    TICKETS = auto()
+    """With session tickets for whoever comes, which break TRN-012."""
 
 
 class Listening(ABC):

@@ -36,7 +36,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from . import exporter
-from .link import DEADLINE, GoneError, Link, Listening, OverdueError, Recorder
+from .initial import FirstFlight
+from .link import DEADLINE, GoneError, Link, Listening, Manner, OverdueError, Recorder
 from .transcript import What
 
 ALPN = "mycellm/1"
@@ -163,16 +164,28 @@ class _Carrier(QuicConnectionProtocol):
         self._trace = trace
         self._flush_due = False
         self._closing = False
+        self._flight = FirstFlight()
         link.carrier = self
         trace.carrier = self
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """A datagram of the target."""
+        if not self.link.initiates:
+            self._look_at(data.encode() if isinstance(data, str) else data)
         self._secrets.current, self._trace.reading = self, True
         try:
             super().datagram_received(data, addr)
         finally:
             self._secrets.current, self._trace.reading = None, False
+
+    def _look_at(self, datagram: bytes) -> None:
+        """What an initiator's first packets show."""
+        early = self._flight.zero_rtt
+        offered = self._flight.read(datagram)
+        if offered is not None:
+            self.link.shown(**offered)
+        if self._flight.zero_rtt and not early:
+            self.link.shown(early_data=True)
 
     def error_received(self, exc: Exception) -> None:
         """Nothing listens there; QUIC's own timers would find out a minute later."""
@@ -241,10 +254,10 @@ class _Carrier(QuicConnectionProtocol):
             self.ready.exception()
 
 
-async def listen(recorder: Recorder, host: str) -> Listener:
+async def listen(recorder: Recorder, host: str, manner: Manner) -> Listener:
     """Listen for the target on any free port of ``host``."""
     listener = Listener(recorder)
-    await listener.open(host)
+    await listener.open(host, manner)
     return listener
 
 
@@ -319,13 +332,20 @@ class Listener(Listening):
         self._arrived: asyncio.Queue[QuicLink] = asyncio.Queue()
         self._server: QuicServer | None = None
 
-    async def open(self, host: str) -> None:
+    async def open(self, host: str, manner: Manner) -> None:
         """Listen on any free port of ``host``."""
         configuration = _configuration(is_client=False, alpn=ALPN, secrets=self._secrets, log=self._log)
-        configuration.certificate, configuration.private_key = _certificate()
-        loop = asyncio.get_running_loop()
-        transport, self._server = await loop.create_datagram_endpoint(
-            lambda: QuicServer(configuration=configuration, create_protocol=self._create), local_addr=(host, 0)
+        configuration.certificate, configuration.private_key = _certificate(odd=manner is Manner.ODD_CERTIFICATE)
+        tickets: dict[bytes, SessionTicket] = {}
+        handlers: dict[str, Any] = {}
+        if manner is Manner.TICKETS:
+            handlers = {
+                "session_ticket_fetcher": tickets.get,
+                "session_ticket_handler": lambda ticket: tickets.update({ticket.ticket: ticket}),
+            }
+        transport, self._server = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: QuicServer(configuration=configuration, create_protocol=self._create, **handlers),
+            local_addr=(host, 0),
         )
         self.address = f"{host}:{transport.get_extra_info('sockname')[1]}"
 
@@ -373,18 +393,21 @@ def _kind(quic: QuicConnection) -> str:
     return f"EC {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
 
 
-def _certificate() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """A throw-away certificate (TRN-013)."""
+def _certificate(*, odd: bool) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A throw-away certificate (TRN-013), or an ``odd`` one, in which nothing but the key is of use."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mycellm")])
+    name, issuer = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)])
+        for each in (("another.example", "nobody") if odd else ("mycellm", "mycellm"))
+    )
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+        .not_valid_after(datetime(2001 if odd else 9999, 12, 31, 23, 59, 59, tzinfo=UTC))
         .sign(key, hashes.SHA256())
     )
     return certificate, key

@@ -55,7 +55,7 @@ class Keeper:
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
         # What the node imports takes seconds; its processes are forked from one that has it.
-        self._context.set_forkserver_preload(["reference_node.adapter.nodes"])
+        self._context.set_forkserver_preload(["reference_node.adapter.nodes", "alembic.command", "alembic.script"])
         self._process: ForkServerProcess | None = None
         self._home: Path | None = None
         self._options: dict[str, Any] = {}

@@ -26,17 +26,6 @@ def _asked(record: Record) -> Iterator[Exchange]:
     return exchanges(record, provider="suite")
 
 
-def speaks_second(record: Record) -> Iterator[Finding]:
-    """An initiator shows itself only to a responder that has shown itself."""
-    for link in record.links:
-        if link.initiates:
-            continue
-        first = next(link.of("target"), None)
-        greeting = next((each for each in link.of("suite", 3) if each.kind == framing.HELLO), None)
-        if first is not None and (greeting is None or first.event < greeting.event):
-            yield _fail("the initiator speaks before the responder's HELLO", "HSK-002~1", first.event, first.start)
-
-
 def opens_properly(record: Record) -> Iterator[Finding]:
     """A request begins with REQUEST, on a connection that may carry it."""
     for exchange in _asked(record):
@@ -299,7 +288,6 @@ def _item(encoded: object) -> object:
 
 
 OBSERVERS: Sequence[Observer] = (
-    speaks_second,
     opens_properly,
     authorises_properly,
     takes_current_quotes,
