@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from conformance import dcbor, framing, signing
@@ -11,6 +12,7 @@ from conformance.honest.initiator import Initiator
 from conformance.honest.node import CHAT, Node
 from conformance.honest.rules import FailError
 
+from .brief import does, skips
 from .mutant import Mutant, initiator_with, node_with, skipping
 
 
@@ -64,17 +66,6 @@ def _takes_models_from_anybody(self: Initiator, kind: int, body: bytes) -> None:
         Initiator.first_control_frame(self, kind, body)
 
 
-def _skipping(requirement: str, page: str, *cases: str, slug: str, row: int | None = None) -> Mutant:
-    return Mutant(
-        slug=slug,
-        page=page,
-        breaks=(f"{requirement}~1",),
-        kills=tuple(f"initiator/{each}" for each in cases),
-        node=skipping(requirement),
-        row=row,
-    )
-
-
 def _uses_its_ticket(self: Node, *, resumes: bool) -> dict[str, Any]:
     return Node.client_hello(self, resumes=False) | {"pre_shared_key": resumes}
 
@@ -87,133 +78,142 @@ def _names_whom_it_dials(self: Node, *, resumes: bool) -> dict[str, Any]:
     return Node.client_hello(self, resumes=resumes) | {"server_name": True}
 
 
+_skips, _does = partial(skips, "initiator"), partial(does, "initiator")
+
 MUTANTS = (
-    Mutant(
-        slug="looks-at-certificates",
-        page="Refuses a certificate of another name, or one that has expired.",
-        breaks=("TRN-008~1",),
-        kills=("initiator/accept-any-certificate",),
+    _does(
+        "looks-at-certificates",
+        "Refuses a certificate of another name, or one that has expired.",
+        "TRN-008",
+        "accept-any-certificate",
         node=node_with(distrusts_certificates=True),
     ),
-    Mutant(
-        slug="resumes-a-session",
-        page="Offers the ticket of an earlier connection as a pre-shared key.",
-        breaks=("TRN-010~1",),
-        kills=("initiator/resume-nothing",),
+    _does(
+        "resumes-a-session",
+        "Offers the ticket of an earlier connection as a pre-shared key.",
+        "TRN-010",
+        "resume-nothing",
         node=node_with(client_hello=_uses_its_ticket),
     ),
-    Mutant(
-        slug="sends-early-data",
-        page="Sends its first bytes as 0-RTT data.",
-        breaks=("TRN-009~1",),
-        kills=("initiator/resume-nothing",),
+    _does(
+        "sends-early-data",
+        "Sends its first bytes as 0-RTT data.",
+        "TRN-009",
+        "resume-nothing",
         node=node_with(client_hello=_sends_early_data),
     ),
-    Mutant(
-        slug="names-whom-it-dials",
-        page="Sends the server_name extension, for everybody on the path to read.",
-        breaks=("TRN-011~1",),
-        kills=("initiator/show-itself-to-a-known-responder",),
+    _does(
+        "names-whom-it-dials",
+        "Sends the server_name extension, for everybody on the path to read.",
+        "TRN-011",
+        "show-itself-to-a-known-responder",
         node=node_with(client_hello=_names_whom_it_dials),
     ),
-    _skipping(
+    _skips(
         "HSK-006",
+        "dials-and-takes-any-signature",
         "Takes any signature of the node that it dials: a rogue at the right address gets its prompts.",
         "reject-bad-signature",
         "reject-signature-of-another-key",
         "reject-signature-of-another-context",
         "reject-small-order-key",
-        slug="dials-and-takes-any-signature",
         row=2,
     ),
-    _skipping(
+    _skips(
         "HSK-007",
+        "dials-and-takes-any-binding",
         "Takes a responder's HELLO of any other connection.",
         "reject-other-binding",
         "reject-role-of-initiator",
-        slug="dials-and-takes-any-binding",
         row=3,
     ),
-    _skipping(
+    _skips(
         "HSK-008",
+        "dials-and-takes-unordered-capabilities",
         "Takes a responder's capabilities in any order.",
         "reject-unordered-capabilities",
-        slug="dials-and-takes-unordered-capabilities",
     ),
-    _skipping(
+    _skips(
         "HSK-009",
+        "dials-and-takes-anybody",
         "Goes on with whoever answers at the address that it dialed.",
         "reject-another-node",
-        slug="dials-and-takes-anybody",
         row=2,
     ),
-    _skipping(
+    _skips(
         "VER-002",
+        "dials-and-takes-any-version",
         "Goes on with a responder of version 99.",
         "reject-newer-version",
         "reject-older-version",
-        slug="dials-and-takes-any-version",
         row=12,
     ),
-    _skipping(
+    _skips(
         "HSK-013",
+        "serves-a-responder-that-is-unproved",
         "Answers requests of a responder that has not shown who it is.",
         "reject-request-before-hello",
-        slug="serves-a-responder-that-is-unproved",
         row=1,
     ),
-    _skipping(
+    _skips(
         "HSK-014",
+        "dials-and-waits-for-ever",
         "Waits for ever for a responder that says nothing.",
         "reject-silence",
-        slug="dials-and-waits-for-ever",
         row=19,
     ),
-    _skipping(
+    _skips(
+        "CTL-009",
+        "waits-for-ever-for-models",
+        "Waits for ever to be told what a responder offers.",
+        "give-up-without-models",
+        row=19,
+    ),
+    _skips(
         "EXT-009",
+        "dials-and-overlooks-a-first-frame",
         "Overlooks a frame of an unknown type where only HELLO may be.",
         "reject-unknown-type-before-hello",
-        slug="dials-and-overlooks-a-first-frame",
     ),
-    _skipping(
+    _skips(
         "RCP-001",
+        "takes-quotes-of-any-shape",
         "Takes quotes of any shape.",
         "reject-quote-with-unknown-key",
-        slug="takes-quotes-of-any-shape",
     ),
-    _skipping(
+    _skips(
         "RCP-002",
+        "takes-quotes-of-others",
         "Takes quotes that the peer has not signed: anybody announces models for anybody.",
         "reject-quote-of-another-provider",
         "reject-quote-with-bad-signature",
         "reject-quote-signed-as-open",
-        slug="takes-quotes-of-others",
         row=1,
     ),
-    _skipping(
+    _skips(
         "CTL-001",
+        "dials-and-misses-the-end-of-control",
         "Does not mind that the responder's control stream has ended.",
         "reject-ended-control-stream",
         "reject-reset-control-stream",
-        slug="dials-and-misses-the-end-of-control",
     ),
-    _skipping(
+    _skips(
         "CTL-003",
+        "dials-and-reads-any-stream",
         "Reads whatever stream the responder opens.",
         "reject-stream-of-nobody",
-        slug="dials-and-reads-any-stream",
     ),
-    _skipping(
+    _skips(
         "CTL-004",
+        "dials-and-takes-a-flood",
         "Takes any number of frames on the responder's control stream.",
         "reject-flooded-control-stream",
-        slug="dials-and-takes-a-flood",
     ),
-    _skipping(
+    _skips(
         "EXT-002",
+        "dials-and-overlooks-even-types",
         "Overlooks an unknown even type on the responder's control stream.",
         "reject-unknown-even-control-frame",
-        slug="dials-and-overlooks-even-types",
     ),
     Mutant(
         slug="dials-and-takes-any-shape",

@@ -62,8 +62,16 @@ def _unordered(serving: Serving, body: dict[int, Item]) -> list[bytes]:
     return [encoded, serving.side.session.key.sign(signing.CLOSE, encoded)]
 
 
+def _nan(serving: Serving, body: dict[int, Item]) -> list[bytes]:
+    """A float that is no number, where the total belongs: it is neither less than anything nor more."""
+    parts = [dcbor.encode(key) + (b"\xf9\x7e\x00" if key == 6 else dcbor.encode(body[key])) for key in range(9)]
+    encoded = b"\xa9" + b"".join(parts)
+    return [encoded, serving.side.session.key.sign(signing.CLOSE, encoded)]
+
+
 SIGNED: Mapping[Fault, Callable[[Serving, dict[int, Item]], Item]] = {
     Fault.CLOSE_NOT_DETERMINISTIC: _unordered,
+    Fault.CLOSE_OF_NO_NUMBER: _nan,
     Fault.CLOSE_SIGNATURE_EMPTY: lambda _, body: [dcbor.encode(body), bytes(64)],
     Fault.CLOSE_SIGNED_BY_ANOTHER_KEY: lambda serving, body: Key(serving.side.session.entropy.take(32)).signed(
         signing.CLOSE, body

@@ -117,6 +117,7 @@ class Fault(Enum):
     CLOSE_TOTAL_ONE_LESS = auto()
     CLOSE_OTHER_SALT = auto()
     CLOSE_A_MILLION = auto()
+    CLOSE_OF_NO_NUMBER = auto()
     CLOSE_BEYOND_WINDOW_AFTER_CANCEL = auto()
     CLOSE_MORE_CHUNKS_THAN_CANCEL = auto()
     PROVIDER_GONE_SILENTLY = auto()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.data import limit
 from conformance.judge.consumer import Agrees, Presents, each_request, last
 from conformance.judge.exchange import Exchange

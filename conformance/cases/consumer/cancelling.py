@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.data import limit
 from conformance.judge.consumer import Agrees, GivesUp, Presents, each_request, last
 from conformance.judge.exchange import Exchange

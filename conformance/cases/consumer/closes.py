@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.judge.consumer import GivesUp, Presents
 from conformance.judge.expect import All
 from conformance.script.closing import end_with
@@ -30,6 +30,12 @@ async def _close_badly(session: Session) -> None:
 _BAD = All((GivesUp("BAD_CLOSE"), Presents("failed")))
 for _slug, _fault, _requirement, _page in (
     ("not-deterministic", Fault.CLOSE_NOT_DETERMINISTIC, "RCP-024~1", "The keys of the close do not ascend."),
+    (
+        "of-no-number",
+        Fault.CLOSE_OF_NO_NUMBER,
+        "RCP-024~1",
+        "The total is a float, NaN: it passes every comparison that guards a balance.",
+    ),
     ("without-assurance", Fault.CLOSE_MISSING_KEY, "RCP-024~1", "A close that does not say its assurance."),
     ("with-unknown-key", Fault.CLOSE_UNKNOWN_KEY, "RCP-024~1", "A signed map with a key that nobody knows."),
     ("with-unknown-finish", Fault.CLOSE_UNKNOWN_FINISH, "RCP-024~1", "A finish reason that is not registered."),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.case import Script
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.cases.registry import Family
 from conformance.judge.expect import Expectation
 from conformance.script.asking import PROMPT

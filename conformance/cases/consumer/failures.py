@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.cases.initiator import asks_nothing
+from conformance.cases.initiator.common import asks_nothing
 from conformance.data import error_code
 from conformance.judge.consumer import Presents
 from conformance.judge.expect import All

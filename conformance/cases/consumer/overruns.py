@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.judge.consumer import GivesUp, Presents, last
 from conformance.judge.expect import All, Fails, Shows
 from conformance.judge.finding import Finding

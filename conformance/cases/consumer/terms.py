@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.cases.initiator import ASKS, asks_nothing
+from conformance.cases.initiator.common import ASKS, asks_nothing
 from conformance.data import limit
 from conformance.judge.consumer import Agrees, Presents, asked, each_request
 from conformance.judge.expect import All, Expectation, Shows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.cases.consumer.common import SETTLE
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.judge.consumer import Agrees
 from conformance.judge.expect import All
 from conformance.script.closing import end_with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.cases.initiator import ASKS
+from conformance.cases.initiator.common import ASKS
 from conformance.judge.consumer import Agrees, asked, results
 from conformance.judge.expect import All, Shows
 from conformance.judge.finding import Finding, Verdict

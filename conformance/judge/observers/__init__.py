@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import answers, bills, dialing, frames, ledger, questions
+from . import answers, bills, bounds, dialing, frames, ledger, questions
 from .observer import Observer
 
 OBSERVERS: Sequence[Observer] = (
     *frames.OBSERVERS,
     *answers.OBSERVERS,
     *bills.OBSERVERS,
+    *bounds.OBSERVERS,
     *dialing.OBSERVERS,
     *questions.OBSERVERS,
     *ledger.OBSERVERS,
