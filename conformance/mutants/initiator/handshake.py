@@ -9,11 +9,10 @@ from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
 from conformance.honest import hello
 from conformance.honest.initiator import Initiator
-from conformance.honest.node import CHAT, Node
+from conformance.honest.node import CHAT
 from conformance.honest.rules import FailError
-
-from .brief import does, skips
-from .mutant import Mutant, initiator_with, node_with, skipping
+from conformance.mutants.brief import skips
+from conformance.mutants.mutant import Mutant, initiator_with, skipping
 
 
 def _greets_first(self: Initiator) -> None:
@@ -66,49 +65,9 @@ def _takes_models_from_anybody(self: Initiator, kind: int, body: bytes) -> None:
         Initiator.first_control_frame(self, kind, body)
 
 
-def _uses_its_ticket(self: Node, *, resumes: bool) -> dict[str, Any]:
-    return Node.client_hello(self, resumes=False) | {"pre_shared_key": resumes}
-
-
-def _sends_early_data(self: Node, *, resumes: bool) -> dict[str, Any]:
-    return Node.client_hello(self, resumes=False) | {"pre_shared_key": resumes, "early_data": resumes}
-
-
-def _names_whom_it_dials(self: Node, *, resumes: bool) -> dict[str, Any]:
-    return Node.client_hello(self, resumes=resumes) | {"server_name": True}
-
-
-_skips, _does = partial(skips, "initiator"), partial(does, "initiator")
+_skips = partial(skips, "initiator")
 
 MUTANTS = (
-    _does(
-        "looks-at-certificates",
-        "Refuses a certificate of another name, or one that has expired.",
-        "TRN-008",
-        "accept-any-certificate",
-        node=node_with(distrusts_certificates=True),
-    ),
-    _does(
-        "resumes-a-session",
-        "Offers the ticket of an earlier connection as a pre-shared key.",
-        "TRN-010",
-        "resume-nothing",
-        node=node_with(client_hello=_uses_its_ticket),
-    ),
-    _does(
-        "sends-early-data",
-        "Sends its first bytes as 0-RTT data.",
-        "TRN-009",
-        "resume-nothing",
-        node=node_with(client_hello=_sends_early_data),
-    ),
-    _does(
-        "names-whom-it-dials",
-        "Sends the server_name extension, for everybody on the path to read.",
-        "TRN-011",
-        "show-itself-to-a-known-responder",
-        node=node_with(client_hello=_names_whom_it_dials),
-    ),
     _skips(
         "HSK-006",
         "dials-and-takes-any-signature",
