@@ -11,6 +11,9 @@ from conformance.wire import quic
 from conformance.wire.adapter import Adapter, AdapterError, Declaration, Program, hello, probe
 from conformance.wire.link import DEADLINE, Link, Listening, Manner, Recorder
 
+_HERE = "127.0.0.1"
+"""Where the nodes of adapters, which run on this machine, find the suite."""
+
 
 class Adapters:
     """The programs of one command line: one for each case that runs now. Made by `open`."""
@@ -71,13 +74,10 @@ class Adapters:
 class LiveEnvironment(Environment):
     """A node at an address, and the nodes of an adapter."""
 
-    def __init__(
-        self, host: str, port: int, target: bytes | None, adapters: Adapters | None = None, listen_on: str = "127.0.0.1"
-    ) -> None:
+    def __init__(self, host: str, port: int, target: bytes | None, adapters: Adapters | None = None) -> None:
         self._host = host
         self._port = port
         self._adapters = adapters
-        self._listen_on = listen_on
         self.target = target
         self.capabilities = None if adapters is None else adapters.declaration.capabilities
 
@@ -92,7 +92,7 @@ class LiveEnvironment(Environment):
 
     async def listen(self, recorder: Recorder, manner: Manner) -> Listening:
         """A socket."""
-        return await quic.listen(recorder, self._listen_on, manner)
+        return await quic.listen(recorder, _HERE, manner)
 
     async def borrow(self) -> Adapter:
         """A program that nobody uses. Raises `AdapterError`."""

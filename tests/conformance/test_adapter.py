@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from conformance import cli
 from conformance.cases.registry import cases
 from conformance.data import specification
 from conformance.honest.adapter import CAPABILITIES, HonestAdapter
@@ -182,3 +184,12 @@ def test_the_reference_adapter_runs_a_consumer_and_a_crash() -> None:
         return {each.case.id: [finding.message for finding in each.findings] for each in judged}
 
     assert asyncio.run(run()) == {each: [] for each in wanted}
+
+
+def test_the_command_line(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run"]) == 2
+    assert "--adapter CMD" in capsys.readouterr().err
+    assert cli.main(["run", "--adapter", "no-such-program"]) == 4
+    assert "no-such-program cannot be started" in capsys.readouterr().err
+    assert cli.main(["run", "--adapter", shlex.join(program("return {'result': {}}"))]) == 4
+    assert "nothing that it says counts" in capsys.readouterr().err

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance import framing
+from conformance.judge.exchange import exchanges
 from conformance.judge.expect import All, Completes, Greets, Refuses, Shows
-from conformance.judge.finding import Finding
+from conformance.judge.finding import Finding, Verdict
 from conformance.judge.observers.observer import broken
 from conformance.judge.record import Record
 from conformance.script.faults import Fault
@@ -108,6 +109,33 @@ add(
     needs=SERVES | {"start.allowance"},
     twin="serve-within-the-allowance",
 )
+
+
+def _one_accepted(record: Record) -> Iterator[Finding]:
+    found = [each for each in exchanges(record) if each.request is not None]
+    taken = [each.accept.event for each in found if each.accept is not None]
+    if len(taken) > 1:
+        yield broken(f"{len(taken)} opens are accepted, and the allowance pays for one", "NET-003~1", taken[1])
+    elif not taken:
+        yield Finding(verdict=Verdict.FAIL, message="none of the opens is accepted, and the allowance pays for one")
+
+
+@case(
+    "reserve-the-allowance-at-once",
+    "NET-003~1",
+    expect=Shows("one of the requests is accepted", _one_accepted),
+    needs=SERVES | {"start.allowance"},
+    twin="serve-within-the-allowance",
+)
+async def reserve_at_once(session: Session) -> None:
+    """Five requests in one flight, each for more than half of the allowance: what is promised to one is reserved."""
+    _, side = await serving(session, allowance=_ALLOWANCE)
+    requests = [asking(side) for _ in range(5)]
+    drafts = [each.compose(each.content(max_tokens=2000), ceiling=_SHARE) for each in requests]
+    for request, draft in zip(requests, drafts, strict=True):
+        request.send(draft)
+    for request in requests:
+        await side.frame(request.stream, "ACCEPT or ERROR")
 
 
 @case(

@@ -63,6 +63,11 @@ def _gives_every_key_its_own(self: Node, opened: Mapping[int, Item], name: bytes
     self.store.uses.update(others)
 
 
+def _reserves_nothing(self: Node, opened: Mapping[int, Item], name: bytes) -> None:
+    Node.record(self, opened, name)
+    self.store.uses[name] = (self.clock(), 0)
+
+
 def _never_renews(self: Node) -> int:
     return sum(amount for _, amount in self.store.uses.values())
 
@@ -151,6 +156,14 @@ MUTANTS = (
         "give-no-allowance-to-a-new-key",
         row=9,
         node=node_with(record=_gives_every_key_its_own),
+    ),
+    _does(
+        "reserves-nothing",
+        "Looks at its allowance before it serves, and takes from it only afterwards: a hundred at once all pass.",
+        "NET-003",
+        "reserve-the-allowance-at-once",
+        "give-no-allowance-to-a-new-key",
+        node=node_with(record=_reserves_nothing),
     ),
     _does(
         "never-renews-its-allowance",
