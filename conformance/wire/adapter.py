@@ -24,6 +24,8 @@ REPLY_WITHIN = 15.0
 """Seconds that an adapter has for a reply."""
 _LINE = 16 * 1024 * 1024
 _STDERR_LINES = 20
+_FAREWELL = 10.0
+"""Seconds that a program has to end its node and to remove what it has stored."""
 
 
 class AdapterError(Exception):
@@ -111,7 +113,7 @@ class Program(Adapter):
             async with asyncio.timeout(within):
                 found = await reply
         except TimeoutError:
-            raise AdapterError(self._explained(f"the adapter does not answer {verb!r} in {within:.0f} s")) from None
+            raise self._fail(f"the adapter does not answer {verb!r} in {within:.0f} s") from None
         finally:
             self._replies.pop(number, None)
         self._check(verb, found)
@@ -123,7 +125,12 @@ class Program(Adapter):
         return self._fault is not None
 
     async def aclose(self) -> None:
-        """End it, and whatever it has started."""
+        """Let it end, where it still answers; then end it, and whatever it has started."""
+        if self._fault is None and self._process.stdin is not None:
+            self._process.stdin.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    await self._process.wait()
         self._fail("the adapter was ended")
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -137,7 +144,7 @@ class Program(Adapter):
         if "result" in reply and validator is not None:
             error = next(validator.iter_errors(reply["result"]), None)
             if error is not None:
-                raise AdapterError(f"the adapter's result of {verb!r} is none: {error.message}")
+                raise self._fail(f"the adapter's result of {verb!r} is none: {error.message}")
 
     async def _read(self) -> None:
         assert self._process.stdout is not None  # a pipe
@@ -167,13 +174,15 @@ class Program(Adapter):
         while line := await self._process.stderr.readline():
             self._said.append(line.decode(errors="replace").rstrip())
 
-    def _fail(self, fault: str) -> None:
+    def _fail(self, fault: str) -> AdapterError:
+        """Expect nothing more of the program; to be raised where somebody waits."""
         if self._fault is None:
             self._fault = self._explained(fault)
         for waiting in self._replies.values():
             if not waiting.done():
                 waiting.set_exception(AdapterError(self._fault))
                 waiting.exception()
+        return AdapterError(self._fault)
 
     def _explained(self, fault: str) -> str:
         said = "\n".join(self._said)

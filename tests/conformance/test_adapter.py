@@ -97,6 +97,9 @@ async def test_what_a_bad_program_does_is_told(program: Make, body: str, said: s
     async with started(program(body)) as adapter:
         with pytest.raises(AdapterError, match=said):
             await adapter.call("start", {}, within=1)
+        assert adapter.broken  # nobody asks it for anything again
+        with pytest.raises(AdapterError, match=said):
+            await adapter.call("stop", {})
 
 
 async def test_the_last_words_of_a_program_are_shown(program: Make) -> None:
