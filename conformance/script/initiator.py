@@ -21,7 +21,6 @@ class Initiator(Side):
     """One connection that the suite dialed."""
 
     own_control = 2
-    peer_control = 3
     own_streams = 0
 
     def __init__(self, session: Session, link: Link) -> None:

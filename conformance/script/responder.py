@@ -19,7 +19,6 @@ class Responder(Side):
     """One connection that the target dialed."""
 
     own_control = 3
-    peer_control = 2
     own_streams = 1
 
     def __init__(self, session: Session, link: Link) -> None:

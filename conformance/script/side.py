@@ -32,7 +32,6 @@ class Side:
     """One connection, from the suite's side."""
 
     own_control: int
-    peer_control: int
     own_streams: int
     """Request streams that the suite opens have this id modulo 4."""
 

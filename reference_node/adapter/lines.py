@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cli.version import version
-from ..store import RECEIPTS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,11 +64,9 @@ class Keeper:
 
     def begin(self, request: int) -> None:
         """Start the node; it replies to ``request`` itself."""
-        from .nodes import run  # late: it loads the node
-
         self.node, other = self._context.Pipe()
         started = {"options": self._options, "dials": self._dials, "seconds": self._seconds, "request": request}
-        self._process = self._context.Process(target=run, args=(other, str(self._home), started))
+        self._process = self._context.Process(target=_live, args=(other, str(self._home), started))
         self._process.start()
         other.close()
 
@@ -104,6 +101,8 @@ class Keeper:
 
     def lose_store(self, request: int, _: dict[str, Any]) -> None:
         """The same home, without the receipts."""
+        from ..store import RECEIPTS_FILE  # late: it loads the store
+
         home = self.running()
         self.end()
         for file in home.glob(RECEIPTS_FILE + "*"):
@@ -133,6 +132,13 @@ class Keeper:
         if self.node is None or self._home is None:
             raise RefusedError("INTERNAL")
         return self._home
+
+
+def _live(connection: Connection, home: str, started: dict[str, Any]) -> None:
+    """The life of the node's process."""
+    from .nodes import run  # late: it loads the node, which this process leaves to the others
+
+    run(connection, home, started)
 
 
 def declaration() -> dict[str, Any]:
