@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance import framing
-from conformance.judge.agreement import owed
+from conformance.judge.agreement import CANCELLED, owed
 from conformance.judge.consumer import results
 from conformance.judge.exchange import exchanges
 from conformance.judge.expect import All, Completes, Fails, Refuses, Shows
@@ -20,8 +20,10 @@ from .common import SERVES, TELLS, add, asking, case, offered, serving, settled
 
 _KEEPS = SERVES | {"receipts"}
 _TWIN = "serve-and-keep-the-receipt"
+_ENDLESS = 2000
+"""Tokens that cost more than what the payment window lets pass unpaid."""
 _LONG = 100
-"""Tokens that cost more than what any provider has prepaid and within its window."""
+"""Tokens that cost more than what is prepaid, so that ticks are due."""
 
 
 @case(_TWIN, "RCP-050~1", "RCP-051~1", expect=All((Completes(), TELLS)), needs=_KEEPS)
@@ -100,7 +102,7 @@ async def claim_what_was_released(session: Session) -> None:
     """The consumer leaves in the middle: what it had released is claimed, not what was computed."""
     target, side = await serving(session)
     request = asking(side)
-    request.ask(request.content(max_tokens=_LONG))
+    request.ask(request.content(max_tokens=_ENDLESS))
     await request.accept()
     request.pay()
     await request.chunk()
@@ -118,6 +120,9 @@ def _late(record: Record) -> Iterator[Finding]:
     index, result = shown[-1]
     entry = next((each for each in result["receipts"] if each["sequence"] == exchange.opened[3]), None)
     due = owed(exchange, index)
+    if exchange.cancel is not None and exchange.close.get(7) != CANCELLED:
+        yield Finding(verdict=Verdict.INCONCLUSIVE, message="END was sent before CANCEL came")
+        return
     if exchange.cancel is not None:
         due = min(exchange.cancel.get(1) * exchange.quote.tick_value, exchange.close[6], exchange.opened[7])
     claimed = entry["owed"] if entry is not None else 0
@@ -147,7 +152,8 @@ async def _tick_after_cancel(session: Session) -> None:
     """CANCEL, and then a tick all the same."""
     target, side = await serving(session)
     request = asking(side)
-    request.ask(request.content(max_tokens=_LONG))
+    # More than the window lets pass unpaid, so that the answer is not over before CANCEL comes.
+    request.ask(request.content(max_tokens=_ENDLESS))
     await request.accept()
     request.pay()
     await request.chunk()
