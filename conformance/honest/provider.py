@@ -11,6 +11,7 @@ from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.offer import Quote, leads_to
 
+from .ledger import Kept
 from .node import CHAT
 from .port import Timers
 from .rules import FailError, RefuseError
@@ -60,6 +61,9 @@ class Provider:
         self.cancelled_after: int | None = None
         self.close: dict[int, Item] | None = None
         self.receipt: bytes | None = None
+        self.signed: list[list[bytes]] = []
+        """Quote, open and close with their signatures."""
+        self.countersignature: bytes | None = None
         self._ignored = 0
         self.ended_side = False
         self._pumping = False
@@ -161,6 +165,7 @@ class Provider:
         proved = signing.is_signed_by(opened[1], signing.OPEN, body, signature)
         self.rules.forbid("RCP-010", not proved, RefuseError("BAD_OPEN"))
         self.opened, self.open_name = opened, signing.name(signing.OPEN, body)
+        self.signed = [[body, signature]]
 
     def judge_terms(self, request: Mapping[int, Item]) -> None:
         """Checks l to n."""
@@ -170,6 +175,7 @@ class Provider:
         if signed is None:
             signed = self.node.key.signed(signing.QUOTE, self.node.quote())
         quote = self.quote = Quote.read(signed[0])
+        self.signed.insert(0, signed)
         late = self.node.clock() >= quote.expires + limit("CLOCK_SKEW")
         forbid("RCP-005", late, RefuseError("QUOTE_EXPIRED"))
         forbid("RCP-011", opened[0] != quote.network or self.content.get(1) != quote.model, RefuseError("BAD_OPEN"))
@@ -185,6 +191,8 @@ class Provider:
         tokens = self.count_input()
         room = quote.context_length - tokens
         forbid = self.rules.forbid
+        forbid("INF-026", not self.node.permits(self.opened[1]), RefuseError("NOT_ALLOWED"))
+        forbid("INF-025", not self.node.serves, RefuseError("UNKNOWN_MODEL"))
         forbid("INF-008", room < 1, RefuseError("CONTEXT_TOO_LONG", limit=quote.context_length - 1, actual=tokens))
         needed = quote.owed(tokens, 1)
         forbid(
@@ -363,6 +371,7 @@ class Provider:
         self.close = self.bill(finish, salt)
         signed = self.node.key.signed(signing.CLOSE, self.close)
         self.receipt = signed[0]
+        self.signed.append(signed)
         self.state = ENDED
         self.send(framing.END, {0: salt, 1: signed}, fin=True)
         self.ended_side = True
@@ -394,6 +403,8 @@ class Provider:
         """COUNTERSIGN."""
         assert self.receipt is not None  # only after END
         agreed = signing.is_signed_by(self.opened[1], signing.COUNTERSIGN, self.receipt, value[0])
+        if agreed or self.rules.skips("RCP-030"):
+            self.countersignature = value[0]
         try:
             self.rules.forbid("RCP-029", not agreed, FailError("BAD_CLOSE"))
         finally:
@@ -432,12 +443,22 @@ class Provider:
         if self.state == DONE:
             return
         if self.opened and self.input_tokens is not None:
-            self.node.settled(self.opened[7], self.k * self._terms().tick_value)
+            kept = self.kept()
+            self.node.settled(self.open_name, kept.owed)
+            self.node.keep("provider", self.opened, kept)
         self.state = DONE
         self.timers.stop_all()
         if not self.ended_side and not self.connection.over:
             self.connection.port.write(self.stream, b"", fin=True)
         self.connection.forget(self.stream)
+
+    def kept(self) -> Kept:
+        """What this exchange came to (RCP-050): the total that was agreed, else what the released ticks pay."""
+        if self.countersignature is not None and self.close is not None:
+            receipt = dcbor.encode([*self.signed, self.countersignature])
+            return Kept(owed=self.close[6], receipt=receipt)
+        owed = min(self.k * self._terms().tick_value, self.opened[7])
+        return Kept(owed=owed if self.close is None else min(owed, self.close[6]), receipt=None)
 
     def send(self, kind: int, body: dict[int, Item], *, fin: bool = False) -> None:
         """One frame."""

@@ -32,6 +32,14 @@ class RefuseError(Exception):
         self.actual = actual
 
 
+class NotAskedError(Exception):
+    """This node does not ask, and nothing was sent: the name of an error code says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Rules:
     """The requirements that a node enforces: all but ``skips`` (ids without revision)."""
 

@@ -171,6 +171,8 @@ class Completes(Expectation):
 
     finish: int | None = None
     """The registered reason for which the answer has to end; None for any."""
+    permitted: bool = False
+    """Whether the case itself has set the target's policy, so that a refusal by policy is a failure."""
 
     def describe(self) -> str:
         """For people."""
@@ -189,7 +191,7 @@ class Completes(Expectation):
         error = next((each for each in link.of("target", stream) if each.kind == framing.ERROR), None)
         if error is not None:
             name = error_name(error.get(0)) if isinstance(error.get(0), int) else "no code"
-            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            verdict = Verdict.UNTESTABLE if name in POLICY and not self.permitted else Verdict.FAIL
             message = f"the request was refused or given up with {name}"
             yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
         elif not any(each.kind == framing.COUNTERSIGN for each in link.of("suite", stream)):
@@ -268,13 +270,16 @@ def stage_of(link: LinkRecord, index: int) -> Stage:
     before = [each for each in link.frames if each.event < index]
     if not link.binding:
         return "transport"
-    if not any(each.by == "target" and each.kind == framing.MODELS for each in before):
+    # An initiator has shown itself with its HELLO, and need not offer anything.
+    last = framing.MODELS if link.initiates else framing.HELLO
+    if not any(each.by == "target" and each.kind == last for each in before):
         return "handshake"
     requests = [each for each in before if each.stream % 4 in (0, 1)]
     if not requests:
         return "control"
-    last = requests[-1].stream
-    kinds = {each.kind for each in requests if each.stream == last and each.by == "target"}
+    stream = requests[-1].stream
+    provider = "target" if link.initiates else "suite"
+    kinds = {each.kind for each in requests if each.stream == stream and each.by == provider}
     if framing.END in kinds:
         return "closing"
     return "answer" if framing.ACCEPT in kinds else "request"

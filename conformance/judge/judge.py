@@ -62,6 +62,9 @@ def _findings(case: Case, record: Record) -> Iterator[Finding]:
             yield Finding(verdict=Verdict.UNTESTABLE, message=str(event.facts.get("reason")), event=index, lift=lift)
         if event.what == "not-applicable":
             yield Finding(verdict=Verdict.NOT_APPLICABLE, message=str(event.facts.get("reason")), event=index)
+        if event.what == "adapter" and "unsupported" in event.facts:
+            message = f"the adapter declares what it does not support: {event.facts['unsupported']}"
+            yield Finding(verdict=Verdict.FAIL, message=message, requirements=case.requirements, event=index)
     for observer in OBSERVERS:
         yield from observer(record)
     if any(event.what in _ENDS for _, event in record.events()):

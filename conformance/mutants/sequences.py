@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conformance.dcbor import Item
-from conformance.honest.node import Node, Store
+from conformance.honest.ledger import Store
+from conformance.honest.node import Node
 from conformance.honest.provider import Provider
 from conformance.honest.rules import RefuseError
 
@@ -14,7 +15,7 @@ from .mutant import Mutant, node_with, provider_with, skipping
 
 def _decides_by_connection(self: Provider) -> None:
     shared = self.node.store
-    self.node.store = self.connection.__dict__.setdefault("store", Store())
+    self.node.store = self.connection.__dict__.setdefault("store", Store(uses=shared.uses))
     try:
         Provider.decide(self)
     finally:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.case import Case
-from conformance.script.initiator import UnreadableError
-from conformance.script.session import Environment, Session, UntestableError
+from conformance.script.session import Environment, RefusedError, Session, UntestableError
+from conformance.script.side import UnreadableError
 from conformance.signing import Key
+from conformance.wire.adapter import AdapterError
 from conformance.wire.link import GoneError, OverdueError
 from conformance.wire.transcript import Event, Transcript
 
@@ -30,10 +31,13 @@ async def execute(
     session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault, items=drawn)
     head = {**header(case, environment, seed), **({"items": drawn} if case.items else {})}
     try:
+        session.require(case.needs)
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
             await case.script(session)
-    except (GoneError, OverdueError, UnreadableError, UntestableError):
+    except (GoneError, OverdueError, RefusedError, UnreadableError, UntestableError):
         pass  # the script cannot go on; the transcript says why
+    except AdapterError as error:
+        _harness(session, str(error))
     except TimeoutError:
         _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
     except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run

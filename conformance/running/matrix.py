@@ -38,7 +38,7 @@ def kills(mutant: Mutant) -> list[Kill]:
 def against(mutant: Mutant, case: str) -> Judgement:
     """``case`` against ``mutant``."""
     known = cases()[case]
-    return judge(known, transcript_of(known, mutant.node, mutant.connection))
+    return judge(known, transcript_of(known, mutant.node, mutant.connection, mutant.adapter))
 
 
 def _kill(mutant: Mutant, case: str, judgement: Judgement) -> Kill:
@@ -46,8 +46,9 @@ def _kill(mutant: Mutant, case: str, judgement: Judgement) -> Kill:
 
 
 def _why_not(mutant: Mutant, case: str, judgement: Judgement) -> str:
-    bad = Verdict.FAIL if any(requirements()[each].is_must for each in mutant.breaks) else Verdict.WARN
-    if judgement.verdict is not bad:
+    # Who breaks a SHOULD is caught with a warning.
+    wanted = Verdict.FAIL if any(requirements()[each].is_must for each in mutant.breaks) else Verdict.WARN
+    if judgement.verdict is not wanted:
         return f"the case ends with {judgement.verdict}"
     named = {each for finding in judgement.findings for each in finding.requirements}
     if not named & set(mutant.breaks):

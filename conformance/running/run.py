@@ -57,11 +57,8 @@ class Selection:
         """The cases, with the honest twins that they need. Raises `SelectionError` where there are none."""
         known = cases()
         within = TIERS[: TIERS.index(self.tier) + 1]
-        asked = [
-            each
-            for each in known.values()
-            if each.tier in within and each.role in self.scope.roles and (self.scope.adapter or not each.needs)
-        ]
+        asked = [each for each in known.values() if each.tier in within and each.role in self.scope.roles]
+        asked = [each for each in asked if self.scope.adapter or not each.needs]
         for pattern in self.patterns:
             if not any(fnmatchcase(each, pattern) for each in known):
                 raise SelectionError(f"no case matches {pattern!r}; `list` shows all")

@@ -14,7 +14,8 @@ from conformance.offer import Quote, chain
 from conformance.signing import Key
 from conformance.wire.link import DEADLINE
 
-from .initiator import Frame, Initiator, UnreadableError, readable
+from .initiator import Initiator
+from .side import Frame, UnreadableError, readable
 
 if TYPE_CHECKING:
     from .faults import Fault

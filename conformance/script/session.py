@@ -10,8 +10,9 @@ from typing import Any
 
 from conformance.entropy import Entropy
 from conformance.signing import Key
-from conformance.wire.link import Link, Recorder
-from conformance.wire.transcript import Event
+from conformance.wire.adapter import REPLY_WITHIN, Adapter
+from conformance.wire.link import DEADLINE, Link, Listening, Manner, OverdueError, Recorder
+from conformance.wire.transcript import By, Event
 
 ALPN = "mycellm/1"
 
@@ -20,13 +21,19 @@ class UntestableError(Exception):
     """The case can show nothing here; the transcript says why."""
 
 
+class RefusedError(Exception):
+    """The adapter's node does not do what it was told; the transcript says why. Ends a case's script."""
+
+
 class Environment(ABC):
-    """How the target is reached."""
+    """How the target is reached, and what moves it."""
 
     target: bytes | None = None
     """The target's node key, where it is known."""
     patience: float = 240.0
     """Seconds that a case may wait for the target's own time to pass."""
+    capabilities: frozenset[str] | None = None
+    """What the adapter declares; None where there is no adapter."""
 
     @abstractmethod
     def clock(self) -> float:
@@ -40,8 +47,23 @@ class Environment(ABC):
     _last = 0
 
     @abstractmethod
-    async def dial(self, recorder: Recorder, *, alpn: str) -> Link:
-        """A connection to the target, with its channel binding. Raises `GoneError` or `OverdueError`."""
+    async def dial(self, recorder: Recorder, *, alpn: str, address: str | None = None) -> Link:
+        """A connection to the target, or to the node at ``address``, with its channel binding.
+
+        Raises `GoneError` or `OverdueError`.
+        """
+
+    @abstractmethod
+    async def listen(self, recorder: Recorder, manner: Manner) -> Listening:
+        """A place of the suite's where the target can dial it."""
+
+    @abstractmethod
+    async def borrow(self) -> Adapter:
+        """An adapter that nobody else uses. Raises `AdapterError`."""
+
+    @abstractmethod
+    async def give_back(self, adapter: Adapter) -> None:
+        """The case is done with it."""
 
 
 class Session:
@@ -63,7 +85,11 @@ class Session:
         self.key = key or Key(self.entropy.take(32))
         self.fault = fault
         """The `Fault` that the case commits; None for an honest one."""
+        self.address: str | None = None
+        """Where the node listens that the adapter has started; None where the target is the one of the run."""
+        self._adapter: Adapter | None = None
         self._links: list[Link] = []
+        self._listening: list[Listening] = []
         self._draw = lambda item: Entropy(seed, f"{case}#{item}")
         self._items = items
 
@@ -73,24 +99,59 @@ class Session:
 
     async def dial(self, *, alpn: str = ALPN) -> Link:
         """A new connection to the target, recorded. Raises `GoneError` or `OverdueError`."""
-        link = await self.environment.dial(self.recorder, alpn=alpn)
+        link = await self.environment.dial(self.recorder, alpn=alpn, address=self.address)
         self._links.append(link)
         return link
 
     def commits(self, fault: Any) -> None:
         """Note that the next connection breaks a rule; faults on one are noted there."""
-        self.recorder.add(Event(at=self.recorder.now(), link=-1, by="suite", what="fault", facts={"fault": fault.name}))
+        self._note("suite", "fault", {"fault": fault.name})
+
+    async def listen(self, manner: Manner = Manner.PLAIN) -> Listening:
+        """A new place where the target can dial the suite."""
+        listening = await self.environment.listen(self.recorder, manner)
+        self._listening.append(listening)
+        return listening
+
+    async def accept(self, listening: Listening, within: float = DEADLINE) -> Link:
+        """The next connection of the target's, recorded. Raises `OverdueError`."""
+        try:
+            link = await listening.accept(within)
+        except OverdueError as error:
+            self._note("suite", "wait", {"for": str(error), "at_most": within, "over": True})
+            raise
+        self._links.append(link)
+        return link
+
+    async def call(self, verb: str, *, within: float = REPLY_WITHIN, **options: Any) -> dict[str, Any]:
+        """Let the adapter do something, recorded; its result. Raises `RefusedError` or `AdapterError`."""
+        if self._adapter is None:
+            self._adapter = await self.environment.borrow()
+        self._note("suite", "adapter", {"verb": verb, "options": options})
+        reply = await self._adapter.call(verb, options, within=within)
+        self._note("target", "adapter", {"verb": verb, **reply})
+        result: dict[str, Any] | None = reply.get("result")
+        if result is None:
+            raise RefusedError(verb)
+        return result
+
+    def require(self, needs: frozenset[str]) -> None:
+        """What the adapter has to offer. Raises `UntestableError`."""
+        offered = self.environment.capabilities
+        if needs and offered is None:
+            raise self.untestable("the case moves the node, and there is no adapter", "run with --adapter CMD")
+        missing = sorted(needs - (offered or frozenset()))
+        if missing:
+            raise self.not_applicable(f"the adapter does not declare {', '.join(missing)}")
 
     def untestable(self, reason: str, lift: str) -> UntestableError:
         """Note that something is missing, and how to have it. To be raised."""
-        facts = {"reason": reason, "lift": lift}
-        self.recorder.add(Event(at=self.recorder.now(), link=-1, by="suite", what="untestable", facts=facts))
+        self._note("suite", "untestable", {"reason": reason, "lift": lift})
         return UntestableError(reason)
 
     def not_applicable(self, reason: str) -> UntestableError:
         """Note that the target declares not to have what the case is about. To be raised."""
-        facts = {"reason": reason}
-        self.recorder.add(Event(at=self.recorder.now(), link=-1, by="suite", what="not-applicable", facts=facts))
+        self._note("suite", "not-applicable", {"reason": reason})
         return UntestableError(reason)
 
     def sequence(self) -> int:
@@ -108,3 +169,10 @@ class Session:
             await asyncio.sleep(0)
             for link in self._links:
                 link.release()
+            for listening in self._listening:
+                listening.close()
+            if self._adapter is not None:
+                await self.environment.give_back(self._adapter)
+
+    def _note(self, by: By, what: Any, facts: dict[str, Any]) -> None:
+        self.recorder.add(Event(at=self.recorder.now(), link=-1, by=by, what=what, facts=facts))

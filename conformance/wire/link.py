@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Any
 
 from .transcript import Event, What
@@ -177,3 +178,28 @@ class Link(ABC):
 
     def _note(self, what: What, **details: Any) -> None:
         self.recorder.add(Event(at=self.recorder.now(), link=self.number, by="suite", what=what, **details))
+
+
+class Manner(Enum):
+    """How the suite listens."""
+
+    PLAIN = auto()
+    ODD_CERTIFICATE = auto()
+    """With a certificate of another name and issuer, that expired long ago."""
+    TICKETS = auto()
+    """With session tickets for whoever comes, which break TRN-012."""
+
+
+class Listening(ABC):
+    """A place at which the target dials the suite."""
+
+    address: str
+    """As the target is told: HOST:PORT."""
+
+    @abstractmethod
+    async def accept(self, within: float = DEADLINE) -> Link:
+        """The next connection that the target dialed, with its channel binding. Raises `OverdueError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Listen no more; connections that are open end without a word."""

@@ -38,7 +38,7 @@ class Event:
     untestable: something that the case needs is not there (``facts``: reason, lift: how to have it).
     not-applicable: the target declares not to have what the case is about (``facts``: reason).
     harness: the suite itself failed (``facts``: error).
-    adapter: one line to or from the adapter (``facts``).
+    adapter: one line to the adapter or from it (``facts``: verb, and options, result, refused or unsupported).
     """
 
     at: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,6 @@ from conformance import cli
 from conformance.case import Case
 from conformance.cases.registry import cases
 from conformance.data import DEFAULT_SET, sets
-from conformance.entropy import Entropy
 from conformance.honest.node import Node
 from conformance.honest.rules import Rules
 from conformance.judge.finding import Verdict
@@ -34,7 +34,7 @@ def judged(case: Case, rules: Rules, *, only: tuple[int, ...] = ()) -> Judgement
     selection = Selection(scope=sets()[DEFAULT_SET], tier="full", patterns=(case.id,), only=only)
 
     async def main() -> Judgement:
-        environment = MemoryEnvironment(Node(Entropy(SEED, "node"), rules=rules))
+        environment = MemoryEnvironment(partial(Node, rules=rules), seed=SEED)
         return (await run(selection, environment, seed=SEED)).judgements[case.id]
 
     return run_virtually(main)

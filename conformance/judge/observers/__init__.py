@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import answers, bills, frames, objects, questions, states
+from . import answers, bills, bounds, dialing, frames, ledger, objects, questions, states
 from .observer import Observer
 
 OBSERVERS: Sequence[Observer] = (
@@ -13,5 +13,8 @@ OBSERVERS: Sequence[Observer] = (
     *objects.OBSERVERS,
     *answers.OBSERVERS,
     *bills.OBSERVERS,
+    *bounds.OBSERVERS,
+    *dialing.OBSERVERS,
     *questions.OBSERVERS,
+    *ledger.OBSERVERS,
 )
