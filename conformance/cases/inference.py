@@ -131,7 +131,7 @@ async def _in_pieces(request: Asking, data: bytes) -> None:
 
 @FAMILY.case(
     "count-same-prompt-alike",
-    requirements=("INF-007~1",),
+    requirements=("INF-033~1", "INF-007~1"),
     expect=All((Answers(count=3), Shows("the same prompt has the same tokens", counts_the_prompt))),
     twin=_TWIN,
 )

@@ -22,7 +22,7 @@ _CEILING = 3
 """The finish reason."""
 
 
-@FAMILY.case(_TWIN, requirements=("RCP-053~1", "RCP-054~1", "NET-001~1"), expect=Completes(), tier="smoke")
+@FAMILY.case(_TWIN, requirements=("RCP-053~1", "RCP-054~1", "RCP-058~1", "NET-001~1"), expect=Completes(), tier="smoke")
 async def accept_open(session: Session) -> None:
     """An open that names a quote of this connection, with a ceiling that is enough, is accepted and answered.
 

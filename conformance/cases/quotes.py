@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from conformance import framing, signing
 from conformance.data import limit
-from conformance.judge.expect import Completes, Fails, Refuses
-from conformance.script.asking import Asking
+from conformance.judge.expect import Completes, Fails
 from conformance.script.faults import Fault
 from conformance.script.initiator import Initiator
 from conformance.script.opens import QUOTES, models, own_quote
-from conformance.script.payment import asking, completes, refused
+from conformance.script.payment import completes
 from conformance.script.session import Session
 
 from .registry import Family
@@ -112,47 +109,3 @@ _reject(
     "RCP-002~1",
     page="The peer signed these bytes as an open, and never as a quote.",
 )
-
-
-async def _aged(session: Session, beyond: float) -> Asking:
-    """A request on a quote that expired ``beyond`` seconds ago, on a connection that has offered it."""
-    one = await asking(session)
-    seconds = one.quote.expires + beyond - session.environment.clock()
-    if seconds > session.environment.patience:
-        lift = f"let quotes expire within {session.environment.patience - _SKEW:.0f} seconds"
-        raise session.untestable(f"the quote is good for another {seconds - beyond:.0f} seconds", lift)
-    await asyncio.sleep(seconds)
-    return one
-
-
-@FAMILY.case(
-    "accept-quote-within-skew",
-    requirements=("RCP-053~1",),
-    expect=Completes(),
-    tier="full",
-    seconds=_LIFE + _SKEW,
-)
-async def accept_quote_within_skew(session: Session) -> None:
-    """A quote that expired a minute ago is admitted: clocks differ, and the consumer's may be slow."""
-    one = await _aged(session, _SKEW / 2)
-    one.ask()
-    await one.finish()
-
-
-@FAMILY.case(
-    "refuse-expired-quote",
-    requirements=("RCP-005~1",),
-    expect=Refuses("QUOTE_EXPIRED", also=("UNKNOWN_QUOTE",)),
-    fault=Fault.OPEN_NAMES_EXPIRED_QUOTE,
-    twin="accept-quote-within-skew",
-    tier="full",
-    seconds=_LIFE + 2 * _SKEW,
-)
-async def refuse_expired_quote(session: Session) -> None:
-    """A price is good until two minutes after it expires, and no longer.
-
-    QUOTE_EXPIRED, or UNKNOWN_QUOTE of a provider that forgets its quotes as they expire.
-    """
-    one = await _aged(session, _SKEW + 5)
-    one.send(one.compose(), fault=session.fault)
-    await refused(one)

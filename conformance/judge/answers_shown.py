@@ -70,7 +70,7 @@ def counts_the_prompt(record: Record) -> Iterator[Finding]:
         if tokens > most or not tokens:
             yield fails(f"{tokens} input tokens for {sum(map(len, texts))} bytes", "INF-007~1", event)
         elif counts.setdefault(whole, tokens) != tokens:
-            yield fails(f"{tokens} input tokens, and {counts[whole]} for the same before", "INF-007~1", event)
+            yield fails(f"{tokens} input tokens, and {counts[whole]} for the same before", "INF-033~1", event)
         elif any(whole.startswith(each) and each != whole and count >= tokens for each, count in counts.items()):
             yield fails(f"{tokens} input tokens, and no fewer for the beginning alone", "INF-007~1", event)
 

@@ -194,9 +194,10 @@ MUTANTS = (
     Mutant(
         slug="carries-conversations-over",
         page="Keeps one conversation for all consumers, as a shared cache or a constant session does.",
-        breaks=("INF-007~1",),
+        breaks=("INF-033~1",),
         kills=_cases("count-same-prompt-alike"),
         connection=provider_with(count_input=_remembers),
+        row=20,
     ),
     Mutant(
         slug="counts-every-prompt-alike",

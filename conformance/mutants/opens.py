@@ -126,6 +126,13 @@ MUTANTS = (
         node=node_with(quotes=_with_another_key),
     ),
     Mutant(
+        slug="quotes-a-window-of-nothing",
+        page="Quotes a window that does not cover one token: neither side could ever move.",
+        breaks=("RCP-058~1",),
+        kills=("opens/accept-open",),
+        node=node_with(window=1, tick_value=1),
+    ),
+    Mutant(
         slug="quotes-in-a-network-of-its-own",
         page="Quotes in a network that is not the direct one, and that nobody knows.",
         breaks=("NET-001~1",),

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from conformance import dcbor
 from conformance.dcbor import Item
 from conformance.honest.connection import Connection
-from conformance.honest.provider import Provider
-from conformance.honest.rules import RefuseError
-from conformance.offer import Quote
 
-from .mutant import Mutant, connection_with, provider_with, skipping
+from .mutant import Mutant, connection_with, skipping
 
 
 def _reads_as_far_as_it_goes(self: Connection, body: bytes, signature: bytes, peer: bytes) -> dict[int, Item]:
@@ -20,13 +15,6 @@ def _reads_as_far_as_it_goes(self: Connection, body: bytes, signature: bytes, pe
     except dcbor.NotDeterministicError:
         return {}
     return Connection.judge_quote(self, body, signature, peer)
-
-
-def _drops_at_expiry(self: Provider, request: Mapping[int, Item]) -> None:
-    signed = self.connection.offered.get(self.opened[5])
-    if signed is not None and self.node.clock() >= Quote.read(signed[0]).expires:
-        raise RefuseError("QUOTE_EXPIRED")
-    Provider.judge_terms(self, request)
 
 
 MUTANTS = (
@@ -64,19 +52,5 @@ MUTANTS = (
         breaks=("ENC-011~1",),
         kills=("quotes/reject-trailing-byte",),
         connection=connection_with(judge_quote=_reads_as_far_as_it_goes),
-    ),
-    Mutant(
-        slug="takes-expired-quotes",
-        page="Serves at yesterday's price.",
-        breaks=("RCP-005~1",),
-        kills=("quotes/refuse-expired-quote",),
-        node=skipping("RCP-005"),
-    ),
-    Mutant(
-        slug="drops-quotes-at-expiry",
-        page="Refuses a quote in the very second of its expiry, whatever the consumer's clock says.",
-        breaks=("RCP-053~1",),
-        kills=("quotes/accept-quote-within-skew",),
-        connection=provider_with(judge_terms=_drops_at_expiry),
     ),
 )

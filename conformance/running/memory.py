@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -25,9 +24,7 @@ T = TypeVar("T")
 
 
 class MemoryEnvironment(Environment):
-    """A node in this process, and others that its adapter makes, in whose virtual time every wait is short."""
-
-    patience = math.inf
+    """A node in this process, and others that its adapter makes."""
 
     capabilities = CAPABILITIES
 

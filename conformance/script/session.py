@@ -30,8 +30,6 @@ class Environment(ABC):
 
     target: bytes | None = None
     """The target's node key, where it is known."""
-    patience: float = 240.0
-    """Seconds that a case may wait for the target's own time to pass."""
     capabilities: frozenset[str] | None = None
     """What the adapter declares; None where there is no adapter."""
 

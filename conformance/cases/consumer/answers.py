@@ -23,7 +23,7 @@ from .common import SETTLE, TWIN, begin, case
 
 
 @case(
-    TWIN, "INF-001~1", "RCP-006~1", "RCP-018~1", "RCP-046~1", "RCP-056~1", "RCP-057~1",
+    TWIN, "INF-001~1", "RCP-006~1", "RCP-018~1", "RCP-046~1", "RCP-056~1", "RCP-057~1", "RCP-059~1",
     expect=All((Agrees(), Presents("whole"))), tier="smoke",
 )  # fmt: skip
 async def pay_and_agree(session: Session) -> None:

@@ -44,6 +44,9 @@ def _quote(frame: Frame, body: bytes, signature: bytes, target: bytes) -> Iterat
         yield _fail("a quote names another provider", "RCP-054~1", frame.event, offset)
     elif not signing.is_signed_by(target, signing.QUOTE, body, signature):
         yield _fail("a quote's signature is not valid under the target's key", "RCP-054~1", frame.event, offset)
+    if quote[9] * quote[7] < quote[6]:
+        message = f"the window of a quote covers {quote[9] * quote[7]} micro-credits, and a token costs {quote[6]}"
+        yield _fail(message, "RCP-058~1", frame.event, offset)
     if quote[1] != signing.DIRECT:
         yield _fail("a quote's network is not the direct one, the only one there is", "NET-001~1", frame.event, offset)
 

@@ -80,6 +80,8 @@ def authorises_properly(record: Record) -> Iterator[Finding]:
         body, signature = frame.value[2]
         if not signing.is_signed_by(node_key(exchange.link, "target"), signing.OPEN, body, signature):
             yield _fail("the open is not signed by the consumer's key", "KEY-001~1", frame.event, frame.start)
+        if opened[1] != node_key(exchange.link, "target") or opened[2] != node_key(exchange.link, "suite"):
+            yield _fail("the open is between other parties", "RCP-059~1", frame.event, frame.start)
         if opened[6] != signing.name(signing.REQUEST, dcbor.encode(frame.get(1)), frame.get(0)):
             yield _fail("the open commits to another content or salt", "RCP-006~1", frame.event, frame.start)
         if opened[0] != signing.DIRECT:

@@ -25,6 +25,10 @@ def _commits_to_nothing(self: Consumer, number: int, previous: bytes | None, sal
     return Consumer.open_body(self, number, previous, salt) | {6: bytes(32)}
 
 
+def _names_another_provider(self: Consumer, number: int, previous: bytes | None, salt: bytes) -> dict[int, Item]:
+    return Consumer.open_body(self, number, previous, salt) | {2: bytes(32)}
+
+
 def _signs_with_another_key(self: Consumer) -> None:
     self.node.key, mine = signing.Key(bytes(32)), self.node.key
     Consumer.ask(self)
@@ -144,6 +148,13 @@ MUTANTS = (
         "RCP-006",
         "pay-and-agree",
         open_body=_commits_to_nothing,
+    ),
+    _does(
+        "opens-with-somebody-else",
+        "Names another provider in the open than the one that it asks: who answers gets nothing.",
+        "RCP-059",
+        "pay-and-agree",
+        open_body=_names_another_provider,
     ),
     _does(
         "opens-for-somebody-else",
