@@ -92,6 +92,7 @@ def _sides_ended(record: Record) -> Iterator[Finding]:
     requirements=("STM-003~1",),
     expect=All((LivesOn(), Shows("ERROR ends the target's side", _sides_ended))),
     seconds=3,
+    holds=True,
 )
 async def end_side_with_error(session: Session) -> None:
     """A request that is refused: ERROR is the target's last frame, and with it the target ends its side."""
@@ -106,6 +107,7 @@ async def end_side_with_error(session: Session) -> None:
     requirements=("STM-003~1",),
     expect=All((Completes(), Shows("END ends the target's side", _sides_ended))),
     seconds=4,
+    holds=True,
 )
 async def end_side_with_end(session: Session) -> None:
     """A request that is answered: END is the target's last frame, and with it the target ends its side."""

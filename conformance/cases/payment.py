@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from conformance import framing
-from conformance.data import limit
 from conformance.judge.exchange import Exchange
 from conformance.judge.expect import All, Completes, Fails, Refuses, Shows
-from conformance.judge.money import Bills, ClosesOr, is_overdue_in_time, nothing_is_countersigned
+from conformance.judge.money import Bills, ClosesOr, nothing_is_countersigned
 from conformance.offer import Quote
 from conformance.script.asking import HONEST
 from conformance.script.faults import Fault
@@ -36,11 +33,8 @@ from .registry import Family
 FAMILY = Family("payment")
 _TWIN = "accept-ticks"
 _CANCELLED_TWIN = "accept-cancel-of-paid"
-_PATIENCE = 10
-"""Seconds beyond a wait of the provider's until which it has to be over."""
 _CANCELLED = 4
 """The finish reason."""
-_OVERDUE = All((Refuses("TICK_OVERDUE", "answer"), Shows("within PAYMENT_TIMEOUT", is_overdue_in_time)))
 
 
 @FAMILY.case(_TWIN, requirements=("RCP-017~1", "RCP-016~1", "RCP-020~1", "RCP-021~1"), expect=Completes())
@@ -54,7 +48,7 @@ async def accept_ticks(session: Session) -> None:
     await one.finish()
 
 
-@FAMILY.case("accept-late-ticks", requirements=("RCP-017~1",), expect=Completes(), tier="full", seconds=30)
+@FAMILY.case("accept-late-ticks", requirements=("RCP-017~1",), expect=Completes(), tier="full", seconds=30, holds=True)
 async def accept_late_ticks(session: Session) -> None:
     """Nothing is paid until the window is used up; then everything at once.
 
@@ -157,49 +151,6 @@ _give_up(
 
 
 @FAMILY.case(
-    "refuse-overdue-tick",
-    requirements=("FLW-013~1",),
-    expect=_OVERDUE,
-    fault=Fault.TICKS_WITHHELD,
-    twin="accept-late-ticks",
-    tier="full",
-    seconds=60,
-)
-async def refuse_overdue_tick(session: Session) -> None:
-    """The consumer takes the whole window, pays nothing, and says nothing more.
-
-    Thirty seconds after the CHUNK that could not go, the provider gives up with TICK_OVERDUE: its place is not held
-    for ever.
-    """
-    one = await streaming(session)
-    one.side.commits(session.fault, one.stream)
-    await refused(one, limit("PAYMENT_TIMEOUT") + _PATIENCE)
-
-
-@FAMILY.case(
-    "refuse-credit-instead-of-tick",
-    requirements=("FLW-013~1",),
-    expect=_OVERDUE,
-    fault=Fault.CREDIT_INSTEAD_OF_TICK,
-    twin="accept-late-ticks",
-    tier="full",
-    seconds=80,
-)
-async def refuse_credit_instead_of_tick(session: Session) -> None:
-    """The consumer pays nothing, and raises its credit after twenty seconds, though there was enough.
-
-    The CHUNK waits for a tick, and waits on: credit that it does not need is no payment. Whoever begins to count anew
-    can be held for hours.
-    """
-    one = await streaming(session)
-    await until_stalled(one)
-    await asyncio.sleep(limit("PAYMENT_TIMEOUT") * 2 / 3)
-    one.side.commits(session.fault)
-    one.write(framing.CREDIT, {0: one.credit + limit("MIN_CREDIT_STEP")})
-    await refused(one, limit("PAYMENT_TIMEOUT") + _PATIENCE)
-
-
-@FAMILY.case(
     "refuse-unpaid-prompt",
     requirements=("RCP-034~1", "INF-013~1"),
     expect=Refuses("DEADLINE_EXCEEDED", "answer"),
@@ -207,6 +158,7 @@ async def refuse_credit_instead_of_tick(session: Session) -> None:
     twin="accept-paid-prompt",
     tier="full",
     seconds=10,
+    holds=True,
 )
 async def refuse_unpaid_prompt(session: Session) -> None:
     """A long prompt that costs more than the prepaid ticks and the window is not paid, and the deadline passes.

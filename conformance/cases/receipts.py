@@ -158,6 +158,7 @@ async def accept_second_countersignature_unread(session: Session) -> None:
     twin=_TWIN,
     tier="full",
     seconds=15,
+    holds=True,
 )
 async def accept_late_countersignature_unread(session: Session) -> None:
     """A COUNTERSIGN that is not valid comes after CLOSING_TIMEOUT.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from conformance import framing
-from conformance.data import error_code, error_name, limit
+from conformance.data import error_code, error_name
 from conformance.offer import Quote
 
 from .exchange import Exchange, exchanges
@@ -139,17 +139,6 @@ def names_the_need(record: Record) -> Iterator[Finding]:
             yield broken("limit of CEILING_TOO_LOW is not the ceiling", "RCP-013~1", each.error.event)
         if counted is not None and each.error.get(3) != each.quote.owed(counted, 1):
             yield broken("actual of CEILING_TOO_LOW is not what is needed", "RCP-013~1", each.error.event)
-
-
-def is_overdue_in_time(record: Record) -> Iterator[Finding]:
-    """TICK_OVERDUE comes PAYMENT_TIMEOUT after the last text: neither heartbeats nor credit put it off."""
-    for each in exchanges(record):
-        texts = [chunk.at for chunk in each.chunks if chunk.get(1) or chunk.get(0)]
-        if each.error is None or not texts or not _is_refused(each, "TICK_OVERDUE"):
-            continue
-        waited = each.error.at - texts[-1]
-        if waited > limit("PAYMENT_TIMEOUT") + _LEEWAY:
-            yield broken(f"the target waited {waited:.0f} seconds for a tick", "FLW-013~1", each.error.event)
 
 
 def nothing_is_countersigned(record: Record) -> Iterator[Finding]:

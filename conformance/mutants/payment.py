@@ -48,11 +48,6 @@ def _ends_otherwise(self: Provider) -> None:
     self.end(CANCELLED + 2)
 
 
-def _begins_to_count_anew(self: Provider, value: Mapping[int, Item]) -> None:
-    self.timers.stop("payment")
-    Provider.credited(self, value)
-
-
 def _agrees_to_anything(self: Provider, kind: int, body: bytes) -> None:
     if self.state == IDLE and kind == framing.END:
         close, _ = dcbor.decode(body)[1]
@@ -101,21 +96,6 @@ MUTANTS = (
             "payment/refuse-cancel-with-lower-tick",
         ),
         node=skipping("RCP-019", "RCP-020", "RCP-021"),
-    ),
-    Mutant(
-        slug="waits-for-ever-for-ticks",
-        page="Holds an answer ready for as long as nobody pays.",
-        breaks=("FLW-013~1",),
-        kills=("payment/refuse-overdue-tick", "payment/refuse-credit-instead-of-tick"),
-        node=skipping("FLW-013"),
-        row=19,
-    ),
-    Mutant(
-        slug="takes-credit-for-payment",
-        page="Begins its wait for a tick anew whenever credit comes.",
-        breaks=("FLW-013~1",),
-        kills=("payment/refuse-credit-instead-of-tick",),
-        connection=provider_with(credited=_begins_to_count_anew),
     ),
     Mutant(
         slug="bills-unpaid-prompts",

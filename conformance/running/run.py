@@ -27,7 +27,7 @@ from .shrink import shrunk
 _AT_ONCE = 6
 """Waiting cases that run beside each other: each may hold a place in the target's queue."""
 _IN_TURN = 2
-"""Cases that wait for nothing but the target run in so many lines: a model answers two at once faster than one by one."""
+"""Lines in which cases run that wait for nothing but the target: a model is faster at two answers than one by one."""
 _HOLDING = 2
 """Those of them that hold an answer: a target that answers four at once has places left for the other cases."""
 

@@ -221,7 +221,6 @@ class Fault(Enum):
     TICK_REPEATED = auto()
     TICK_LOWER = auto()
     TICK_ABOVE_CEILING = auto()
-    CREDIT_INSTEAD_OF_TICK = auto()
     CANCEL_TICKS_BEYOND_CHUNKS = auto()
     CANCEL_FEWER_CHUNKS_THAN_PAID = auto()
     CANCEL_LINK_RANDOM = auto()
