@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from conformance.wire.transcript import Transcript
 
 from .finding import Finding, Verdict
 from .observers import OBSERVERS
+from .observers.observer import Observer
 from .record import MAX_FRAMES, Record, read
 
 _ORDER = (
@@ -66,8 +68,17 @@ def _findings(case: Case, record: Record) -> Iterator[Finding]:
             message = f"the adapter declares what it does not support: {event.facts['unsupported']}"
             yield Finding(verdict=Verdict.FAIL, message=message, requirements=case.requirements, event=index)
     for observer in OBSERVERS:
-        yield from observer(record)
+        yield from _guarded(observer, record)
     if any(event.what in _ENDS for _, event in record.events()):
         return
-    for finding in case.expect.judge(record):
-        yield finding if finding.requirements else replace(finding, requirements=case.requirements)
+    for finding in _guarded(case.expect.judge, record):
+        own = finding.requirements or finding.verdict is Verdict.HARNESS_ERROR
+        yield finding if own else replace(finding, requirements=case.requirements)
+
+
+def _guarded(look: Observer, record: Record) -> Iterator[Finding]:
+    """What ``look`` finds. Where it stumbles over the record, that is a fault of the suite, and ends no run."""
+    try:
+        yield from look(record)
+    except Exception:  # noqa: BLE001  reported with the case
+        yield Finding(verdict=Verdict.HARNESS_ERROR, message=traceback.format_exc())
