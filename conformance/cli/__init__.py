@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from traceback import format_exc
 
 from . import diff, judge, listing, run, trace, vectors
+from .exits import harness
 
 COMMANDS = (run, listing, judge, diff, trace, vectors)
 
@@ -25,5 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for module in COMMANDS:
         module.add(commands)
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    status: int = options.call(options)
+    try:
+        status: int = options.call(options)
+    except Exception:  # noqa: BLE001  Python's own status would say that the node is not conformant
+        return harness(f"a fault of the suite, which says nothing of the node; please report it:\n{format_exc()}")
     return status

@@ -78,8 +78,8 @@ def _call(options: argparse.Namespace) -> int:
             target=target,
             command=None if options.adapter is None else tuple(shlex.split(options.adapter)),
         )
-        seed = secrets.token_bytes(8) if options.seed is None else bytes.fromhex(options.seed)
-        key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
+        seed = secrets.token_bytes(8) if options.seed is None else _hex("--seed", options.seed)
+        key = None if options.key is None else _key(options.key)
         listed = {} if options.known_failing is None else known.read(options.known_failing)
         selection.cases()
         if options.report is not None:
@@ -91,15 +91,35 @@ def _call(options: argparse.Namespace) -> int:
 
 def _problem(options: argparse.Namespace, target: bytes | None) -> str | None:
     """What is wrong with the command line, beside its values."""
-    if options.target is None and options.adapter is None:
-        return "name a node with --target HOST:PORT, or what moves one with --adapter CMD"
-    if options.mutants and options.report is None:
-        return "--mutants is about the report: add --report DIR"
-    if options.node_id is not None and target is None:
-        return f"--node-id {options.node_id} is no node id"
-    if options.set is not None and sets()[options.set].adapter and options.adapter is None:
-        return f"the set {options.set} needs an adapter: add --adapter CMD (spec/adapter)"
-    return None
+    no_target, no_adapter = options.target is None, options.adapter is None
+    problems = {
+        "name a node with --target HOST:PORT, or what moves one with --adapter CMD": no_target and no_adapter,
+        "--adapter names no program": not no_adapter and not options.adapter.strip(),
+        "--node-id is what has to be proved at --target: add --target HOST:PORT": options.node_id and no_target,
+        f"--node-id {options.node_id} is no node id: it is myc1…, as the node shows it": options.node_id
+        and target is None,
+        "--mutants is about the report: add --report DIR": options.mutants and options.report is None,
+        f"the set {options.set} needs an adapter: add --adapter CMD (spec/adapter)": no_adapter
+        and options.set is not None
+        and sets()[options.set].adapter,
+    }
+    return next((problem for problem, holds in problems.items() if holds), None)
+
+
+def _hex(option: str, text: str) -> bytes:
+    """What a value in hex stands for. Raises `ValueError`."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"{option} is no hex") from None
+
+
+def _key(path: Path) -> Key:
+    """The key in a file. Raises `OSError` and `ValueError`."""
+    secret = _hex(f"what {path} holds, which --key names,", path.read_text(encoding="utf-8").strip())
+    if len(secret) != 32:
+        raise ValueError(f"{path} holds {len(secret)} bytes, and a key has 32: write it as 64 hex digits")
+    return Key(secret)
 
 
 def _judge(

@@ -50,6 +50,8 @@ async def preflight(environment: Environment, *, seed: bytes, key: Key | None) -
             side = await Initiator.dial(session)
             await side.greet()
             await side.models()
+        except OSError as error:
+            raise NobodyError(f"Nothing can be sent there: {error}. Is that its address?") from None
         except (GoneError, OverdueError, UnreadableError) as error:
             if side is None or not side.provider:
                 raise NobodyError(_nobody(error)) from None
