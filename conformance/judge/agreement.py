@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from conformance import dcbor, framing, signing
+from conformance.finish import CANCELLED
 from conformance.wire.transcript import By
 
-from .answered import CANCELLED
 from .exchange import Exchange
 from .record import LinkRecord
 

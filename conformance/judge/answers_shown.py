@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from conformance import framing
 from conformance.data import error_code, limit
+from conformance.finish import LENGTH, STOP
 
-from .answered import EARLY, LATE, LENGTH, STOP, complete, event_of, fails, lives_on, refused, text_of
+from .answered import EARLY, LATE, complete, event_of, fails, lives_on, refused, text_of
 from .exchange import exchanges
 from .finding import Finding, Verdict
 from .record import Record

@@ -17,7 +17,7 @@ REASONS: dict[str, str] = {
     "conformance/mutants/opens.py": "a table of peers, each with its page",
     "conformance/honest/consumer.py": "one exchange from REQUEST to COUNTERSIGN, of which mutants override the methods",
     "conformance/honest/provider.py": "one exchange from REQUEST to COUNTERSIGN, of which mutants override the methods",
-    "conformance/judge/expect.py": "everything that a case can expect, side by side",
+    "conformance/script/faults.py": "the one enum of everything that the suite does wrong on purpose",
     "conformance/wire/quic.py": "the one home of aioquic: both directions, and what its logs tell",
     "mycellm_proto/connection.py": "the face of one connection; its parts are control, streams, consumer, provider",
     "reference_node/quic/link.py": "one life cycle, from the first datagram to the last",

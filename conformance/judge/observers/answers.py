@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from conformance import framing, shapes
 from conformance.data import error_name, limit
-from conformance.judge.answered import CANCELLED, CEILING, DEADLINE, EARLY, LATE, LENGTH
+from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH
+from conformance.judge.answered import EARLY, LATE
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Frame, Record

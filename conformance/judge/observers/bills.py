@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from conformance import dcbor, framing, shapes, signing
+from conformance.finish import CANCELLED
 from conformance.judge.agreement import expected_close
-from conformance.judge.answered import CANCELLED
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, Record
