@@ -53,6 +53,8 @@ async def preflight(environment: Environment, *, seed: bytes, key: Key | None) -
         except (GoneError, OverdueError, UnreadableError) as error:
             if side is None or not side.provider:
                 raise NobodyError(_nobody(error)) from None
+        except OSError as error:
+            raise NobodyError(f"It cannot be reached ({error.strerror}). Is that the node's HOST:PORT?") from None
     if environment.target not in (None, side.provider):
         raise NobodyError(f"The node there proves the id {bech32m.write(side.provider)}, and not that of --node-id.")
     return About(
