@@ -71,13 +71,12 @@ class Progress:
             print("\n".join([first + known, *rest, *self._quotes(judgement)]), flush=True)
 
     def _quotes(self, judgement: Judgement) -> Iterator[str]:
-        """The sentence of each requirement that is broken here for the first time."""
-        for finding in judgement.findings:
-            if finding.verdict in (Verdict.FAIL, Verdict.WARN):
-                for each in finding.requirements:
-                    if each not in self._quoted:
-                        self._quoted.add(each)
-                        yield f"    {each}: {requirements()[each].sentence}"
+        """The sentences of the requirements that its first finding breaks, unless they were said already."""
+        broken = [each for each in judgement.findings if each.verdict in (Verdict.FAIL, Verdict.WARN)]
+        for each in broken[0].requirements if broken else ():
+            if each not in self._quoted:
+                self._quoted.add(each)
+                yield f"    {each}: {requirements()[each].sentence}"
 
     def _clear(self) -> None:
         if self._moves:
