@@ -163,7 +163,7 @@ def _judge(
         _print(result, facts, progress)
     wrong = list(known.problems(listed, result.judgements, began.date()))
     for problem in wrong:
-        print(f"known failures: {problem}", file=aside)
+        print(f"known failures, and so exit status {NOT_CONFORMANT}: {problem}", file=aside)
     return NOT_CONFORMANT if wrong else status(result)
 
 
