@@ -180,7 +180,7 @@ def _due(exchange: Exchange, event: int) -> int:
 
 
 def _last_released(exchange: Exchange, cancel: Frame) -> tuple[int, bytes]:
-    """Ticks and link of the last TICK before CANCEL, which may have come in one piece with it; else the prepaid ones."""
+    """Ticks and link of the last TICK before CANCEL, which may come in one piece with it; else the prepaid ones."""
     assert exchange.quote is not None and exchange.request is not None  # noqa: PT018  the caller looked
     last = exchange.quote.prepaid_ticks, exchange.request.value[3]
     for frame in exchange.link.of("target", exchange.stream):
