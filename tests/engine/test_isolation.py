@@ -40,7 +40,7 @@ def alone(runner: PooledRunner, slot: int, prompt: list[int], count: int) -> lis
     for i in range(count):
         logits = runner.decode([Step(slot, int(logits.argmax()), len(prompt) + i)])[0]
         seen.append(logits.tobytes())
-    runner.release(slot)
+    runner.release(slot, 0)
     return seen
 
 
