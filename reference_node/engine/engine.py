@@ -75,6 +75,7 @@ class Engine:
             text=TextStream(self._tokenizer, request.stop),
             outlet=Outlet(self._loop.wake),
             owner=owner,
+            exact=request.sampling.seed is not None,
         )
         self._loop.submit(job)
         try:

@@ -62,7 +62,7 @@ class Job:
     """A request of ``owner`` and how far it is. Only ``cancelled`` is written outside the engine's thread.
 
     ``deadline`` and ``admitted`` are readings of the engine's clock, in seconds; ``max_tokens`` is at least 1 and fits
-    into the context.
+    into the context. ``exact``: no bit of the answer may depend on what else is decoded.
     """
 
     prompt: Sequence[int]
@@ -73,6 +73,7 @@ class Job:
     text: TextStream
     outlet: Outlet
     owner: bytes | None = None
+    exact: bool = True
     cancelled: bool = False
     slot: int = -1
     admitted: float = 0.0

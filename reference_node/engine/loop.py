@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -19,9 +20,15 @@ from reference_node.engine.waiting import WaitingQueue
 from reference_node.generation import GenerationError
 
 PREFILL_CHUNK = 64
-"""Most prompt tokens fed between two decode steps: about full speed on a CPU (64 and 256 differed by less than repeated
-runs did), and short enough (0.1 s on two cores) that neither answers under way nor a short prompt's first token
-visibly wait. At most 256: longer runs are cut into tiles, of which the last may have one row, with other roundings."""
+"""Most prompt tokens fed between two decode steps while there are several requests: 0.1 s on two cores, so that neither
+answers under way nor a short prompt's first token visibly wait. Costs a fifth of the speed of a whole run."""
+
+LONE_CHUNK = 256
+"""The same for a request that has had no company for `COMPANY_SECONDS`, at full speed. Not more: kernels cut longer
+runs into tiles, of which the last may have one row, with other roundings (`reference_node.engine.slots`)."""
+
+COMPANY_SECONDS = 10.0
+"""How long after several requests at once the next company is expected."""
 
 MIN_RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
@@ -53,6 +60,7 @@ class DecodeLoop:
         self._active: dict[int, Job] = {}
         self._prefilling: deque[Job] = deque()
         self._fed_last: Job | None = None
+        self._last_company = -math.inf  # a reading of the clock
         self._seconds_per_job = MIN_RETRY_SECONDS
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
@@ -177,7 +185,7 @@ class DecodeLoop:
     def _prefill(self, jobs: list[Job]) -> None:
         """Feeds one chunk."""
         job = jobs[0]
-        start, count = job.fed, chunk_size(len(job.prompt) - job.fed)
+        start, count = job.fed, chunk_size(len(job.prompt) - job.fed, self._most())
         logits = self._runner.prefill(job.slot, job.prompt[start : start + count], start)
         self._slots.written(job.slot, start, count)
         job.fed += count
@@ -185,8 +193,15 @@ class DecodeLoop:
             self._prefilling.remove(job)
             self._take(job, logits)
 
+    def _most(self) -> int:
+        """Tokens of the next chunk at most."""
+        now = self._clock()
+        if len(self._active) > 1:
+            self._last_company = now
+        return PREFILL_CHUNK if now - self._last_company < COMPANY_SECONDS else LONE_CHUNK
+
     def _decode(self, jobs: list[Job]) -> None:
-        steps = [Step(job.slot, job.last_token, job.position) for job in jobs]
+        steps = [Step(job.slot, job.last_token, job.position, job.exact) for job in jobs]
         for job, logits in zip(jobs, self._runner.decode(steps), strict=True):
             self._take(job, logits)
 
@@ -232,10 +247,10 @@ class DecodeLoop:
                 _deliver(job, end)
 
 
-def chunk_size(left: int) -> int:
+def chunk_size(left: int, most: int) -> int:
     """How many of the ``left`` tokens of a prompt are fed next: never one alone if there are more (`MIN_ROWS`)."""
-    alone = 0 < left - PREFILL_CHUNK < MIN_ROWS
-    return PREFILL_CHUNK - 1 if alone else min(left, PREFILL_CHUNK)
+    alone = 0 < left - most < MIN_ROWS
+    return most - 1 if alone else min(left, most)
 
 
 def _deliver(job: Job, act: Callable[[Job], object]) -> bool:

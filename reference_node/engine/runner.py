@@ -16,18 +16,22 @@ Logits = NDArray[np.float32]
 
 
 ROW_BY_ROW = frozenset({"int4"})
-"""Variants whose rows are decoded in runs of their own: MatMulNBits with float activations has one kernel for a single
-row and another for more, and their roundings differ (by 4e-5 logits), so that a row would depend on its company. The
-other kernel is not faster: batched, 1, 2 and 3 rows took 17, 26 and 38 ms."""
+"""Variants whose exact rows are decoded in runs of their own: MatMulNBits with float activations has one kernel for a
+single row and another for more, and their roundings differ (by 4e-5 logits), so that a row would depend on its company.
+The other kernel is for rows that need not be exact: on two cores 1, 2, 3 and 4 rows took 14, 24, 27 and 28 ms in one
+run, and 14, 29, 43 and 57 ms in runs of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One token to feed into a slot that holds ``position`` tokens."""
+    """One token to feed into a slot that holds ``position`` tokens. ``exact``: no bit of its logits may depend on what
+    is decoded beside it.
+    """
 
     slot: int
     token: int
     position: int
+    exact: bool = True
 
 
 class Runner(Protocol):
@@ -57,10 +61,9 @@ class Runner(Protocol):
 class PooledRunner:
     """`Runner` for our exporter's graphs. Rows do not influence each other (tests/engine/test_isolation.py).
 
-    ``batched``: a decode step is one run over the slots from the lowest to the highest that take part, because their
-    memory is contiguous. A slot between them that takes no part is fed a dummy token at the position after its own
-    last one: that place is written again before it is ever read. Otherwise each row is a run of its own (see
-    `ROW_BY_ROW`).
+    A decode step is one run over the slots from the lowest to the highest that take part, because their memory is
+    contiguous. A slot between them that takes no part is fed a dummy token at the position after its own last one: that
+    place is written again before it is ever read. Unless ``batched``, exact rows are runs of their own (`ROW_BY_ROW`).
     """
 
     def __init__(self, session: Session, pool: KvPool, vocabulary: int, *, batched: bool) -> None:
@@ -89,10 +92,15 @@ class PooledRunner:
 
     def decode(self, steps: Sequence[Step]) -> Sequence[Logits]:
         """See `Runner`."""
-        if self._batched:
-            slots = [step.slot for step in steps]
-            return self._run(min(slots), max(slots), steps)
-        return [self._run(step.slot, step.slot, [step])[0] for step in steps]
+        alone = [] if self._batched else [step for step in steps if step.exact]
+        together = [step for step in steps if self._batched or not step.exact]
+        # Those together go first: their run may write the logits and next positions of slots between them.
+        if together:
+            slots = [step.slot for step in together]
+            self._run(min(slots), max(slots), together)
+        for step in alone:
+            self._run(step.slot, step.slot, [step])
+        return [self._steps.logits[step.slot] for step in steps]
 
     def copy(self, source: int, target: int, count: int) -> None:
         """See `Runner`."""
@@ -103,7 +111,7 @@ class PooledRunner:
         """See `Runner`."""
         self._lengths[slot] = kept
 
-    def _run(self, first: int, last: int, steps: Sequence[Step]) -> list[Logits]:
+    def _run(self, first: int, last: int, steps: Sequence[Step]) -> None:
         """One run over the slots from ``first`` to ``last``."""
         arrays, span = self._steps, slice(first, last + 1)
         # A full slot has no next position; its last one may be overwritten: its answer ended there, and what is kept
@@ -118,7 +126,6 @@ class PooledRunner:
             binding = _bind_cache(self._session.io_binding(), self._pool, first, last + 1 - first)
             self._spans[first, last] = arrays.bind(binding, span)
         self._session.run_with_iobinding(self._spans[first, last])
-        return [arrays.logits[step.slot] for step in steps]
 
 
 class _StepArrays:

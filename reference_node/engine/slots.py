@@ -102,9 +102,9 @@ class SlotTable:
 
     def _choose(self, source: int, cached: int) -> int:
         """The source itself for what goes on from it; else the free slot that is least recently used."""
-        free = sorted((held.used, slot) for slot, held in enumerate(self._held) if not held.busy)
-        others = [slot for _, slot in free if not cached or slot != source]
-        return source if cached and (_goes_on(self._held[source], cached) or not others) else others[0]
+        if cached and _goes_on(self._held[source], cached):
+            return source
+        return min((held.used, slot) for slot, held in enumerate(self._held) if not held.busy)[1]
 
 
 def _goes_on(held: _Held, common: int) -> bool:

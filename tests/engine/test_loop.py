@@ -14,7 +14,7 @@ from mycellm_proto.content import ChatRequest, FinishReason, Sampling
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Device, Engine
 from reference_node.engine.job import OUTPUT_LIMIT, Job
-from reference_node.engine.loop import PREFILL_CHUNK, chunk_size
+from reference_node.engine.loop import COMPANY_SECONDS, LONE_CHUNK, PREFILL_CHUNK, chunk_size
 from reference_node.engine.runner import Logits
 from reference_node.engine.slots import MIN_ROWS
 from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
@@ -113,18 +113,31 @@ async def test_a_prompt_that_comes_during_a_chunk_is_next_after_it() -> None:
             await anext(short)
         for events in (long, short):
             assert isinstance([event async for event in events][-1], Finished)
-    assert [what for _, what in runner.calls][:3] == [
-        (0, PREFILL_CHUNK, 0),
-        (1, 3, 0),
-        (0, PREFILL_CHUNK, PREFILL_CHUNK),
-    ]
+    # The long one was alone at first, and gets smaller chunks from then on.
+    assert [what for _, what in runner.calls][:3] == [(0, LONE_CHUNK, 0), (1, 3, 0), (0, PREFILL_CHUNK, LONE_CHUNK)]
+
+
+async def test_company_is_expected_for_a_while() -> None:
+    runner, clock = FakeRunner(slots=2), Clock()
+    async with engine(runner, clock=clock) as made:
+
+        async def chunks() -> list[int]:
+            before = len(runner.calls)
+            await ask(made, request(prompt(*[1] * 300), max_tokens=1))
+            return [what[1] for kind, what in runner.calls[before:] if kind == "prefill" and isinstance(what, tuple)]
+
+        assert await chunks() == [LONE_CHUNK, 44]
+        await asyncio.gather(*(ask(made, request(prompt(1), max_tokens=50)) for _ in range(2)))
+        assert await chunks() == [PREFILL_CHUNK] * 4 + [44]
+        clock.now = COMPANY_SECONDS
+        assert await chunks() == [LONE_CHUNK, 44]
 
 
 @pytest.mark.parametrize("length", [1, 2, PREFILL_CHUNK, PREFILL_CHUNK + 1, PREFILL_CHUNK + 2, 2 * PREFILL_CHUNK + 1])
 def test_no_chunk_is_one_token_of_several(length: int) -> None:
     chunks, left = [], length
     while left:
-        chunks.append(chunk_size(left))
+        chunks.append(chunk_size(left, PREFILL_CHUNK))
         left -= chunks[-1]
     assert max(chunks) <= PREFILL_CHUNK
     assert min(chunks) >= min(length, MIN_ROWS)

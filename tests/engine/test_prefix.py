@@ -13,7 +13,7 @@ import pytest
 from mycellm_proto.content import Sampling
 from reference_node.engine import LOCAL_OWNER, Engine, EngineOptions, load_engine
 from reference_node.engine.decoder import DecoderRunner
-from reference_node.engine.loop import PREFILL_CHUNK
+from reference_node.engine.loop import LONE_CHUNK
 from reference_node.engine.options import Device
 from reference_node.engine.runner import Runner, Step
 from reference_node.engine.session import open_session
@@ -76,12 +76,12 @@ async def test_a_prompt_cancelled_on_its_way_leaves_its_chunks() -> None:
     runner = FakeRunner(slots=1)
     async with engine(runner) as made:
         with held(runner) as gate:
-            events = made.owned_by(ALICE).generate(request(prompt(*CHAT)))
+            events = made.owned_by(ALICE).generate(request(prompt(*CHAT, *CHAT)))
             await anext(events)
             await gate.entered()
             await events.aclose()
         assert await asyncio.to_thread(runner.wait_for_release, 1)
-        assert await fed(made, runner, ALICE, CHAT) == 200 - PREFILL_CHUNK
+        assert await fed(made, runner, ALICE, [*CHAT, *CHAT]) == 400 - LONE_CHUNK
 
 
 async def test_a_copy_that_fails_fails_its_request_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
