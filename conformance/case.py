@@ -37,6 +37,11 @@ class Case:
     """What the adapter has to offer; empty: no adapter is needed."""
     seconds: float = 0.0
     """How long it waits on purpose; such cases run beside each other."""
+    holds: bool = False
+    """Whether an answer waits with it, and keeps a place of the target's model from all others meanwhile."""
+
+    items: int = 0
+    """How many faults of its kind a generated case draws from the seed, each independent of the others."""
 
     @property
     def family(self) -> str:

@@ -35,6 +35,15 @@ def encode(value: Item) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
+def is_item(data: bytes) -> bool:
+    """Whether ``data`` is one item."""
+    try:
+        scan(data)
+    except NotDeterministicError:
+        return False
+    return True
+
+
 class _Level:
     """A container that is being read: how many items are left, and the last key if it is a map."""
 

@@ -45,9 +45,14 @@ def write_frame(kind: int, body: bytes) -> bytes:
     return write_varint(len(body)) + write_varint(kind) + body
 
 
+def frame(kind: int, body: Item) -> bytes:
+    """One frame with this item as its body."""
+    return write_frame(kind, dcbor.encode(body))
+
+
 def size(kind: int, body: Item) -> int:
     """Bytes of the frame with this body."""
-    return len(write_frame(kind, dcbor.encode(body)))
+    return len(frame(kind, body))
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int] | None:

@@ -123,7 +123,9 @@ def broken(rule: str, value: Item) -> str | None:
     needed, optional = _RULES[rule]
     checks = needed + optional
     for key, content in value.items():
-        if key < len(checks):
+        if type(key) is not int:  # what only a careless reader comes to see
+            return "a key that is no integer"
+        if 0 <= key < len(checks):
             if not checks[key](content):
                 return f"key {key}"
         elif rule in _CLOSED or key % 2 == 0:

@@ -78,22 +78,22 @@ def _item(data: bytes, position: int, depth: int, budget: int) -> tuple[Value, i
     """One item at ``position``: its value, the position after it, and the items that may still follow."""
     initial = data[position]
     position += 1
+    if initial < 24:  # an unsigned integer in one byte: nothing else to look at
+        return initial, position, budget
     major = initial >> 5
     if major == 7:
         return _simple(initial), position, budget
     argument = initial & 31
     if argument > 23:
         argument, position = _argument(data, argument, position)
-    if major == 0:
-        return argument, position, budget
-    if major == 1:
-        return -1 - argument, position, budget
     end = position + argument
-    if major < 4:
+    if 1 < major < 4:
         if end > len(data):
             raise EncodingError(Reason.TRUNCATED)
         octets = data[position:end]
         return (octets if major == 2 else octets.decode()), end, budget
+    if major < 2:
+        return (argument if major == 0 else -1 - argument), position, budget
     if major == 6:
         raise EncodingError(Reason.FORBIDDEN_TYPE)  # ENC-015: tags
     if depth == 0:
@@ -109,8 +109,10 @@ def _item(data: bytes, position: int, depth: int, budget: int) -> tuple[Value, i
 def _argument(data: bytes, info: int, position: int) -> tuple[int, int]:
     """The argument that follows a head whose additional information is 24 or more (RFC 8949 section 3)."""
     if info == 24:
-        argument, size, least = data[position], 1, 24
-    elif info == 25:
+        if (argument := data[position]) < 24:
+            raise EncodingError(Reason.NOT_SHORTEST)
+        return argument, position + 1
+    if info == 25:
         argument, size, least = _U16(data, position)[0], 2, 1 << 8
     elif info == 26:
         argument, size, least = _U32(data, position)[0], 4, 1 << 16
@@ -197,7 +199,7 @@ def _encode_map(value: dict[int, Value], parts: list[bytes], depth: int) -> int:
     for key in sorted(value):
         if type(key) is not int or key < 0:
             raise TypeError("a map key is an unsigned integer")
-        parts.append(head(0, key))
+        parts.append(_OCTETS[key] if key < 24 else head(0, key))
         items += _encode(value[key], parts, depth)
     return items
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar
+from functools import lru_cache
 
 from . import codec
 from .content import FinishReason
@@ -19,10 +19,10 @@ from .limits import MAX_AMOUNT, MAX_MODEL_ID, MAX_PRICE, MAX_TICK_VALUE, MAX_TIC
 from .signed import HASH_SIZE, Context, Signed, digest
 from .ticks import ticks_for
 
-T = TypeVar("T")
-
 SALT_SIZE = 32
 MAX_SEQUENCE = (1 << 53) - 1
+RECENT = 256
+"""Quotes and opens that are kept decoded: each is looked at several times while its exchange runs."""
 
 
 class Assurance(IntEnum):
@@ -167,13 +167,26 @@ def sign(key: SigningKey, body: Quote | Open | Close) -> Signed:
     return Signed.make(key, context, shape.write(body))
 
 
-def _read(make: type[T], signed: Signed) -> T:
-    return make(**_RULES[make][0].read(codec.decode(signed.body)))
+@lru_cache(maxsize=RECENT)
+def quote_body(signed: Signed) -> Quote:
+    """What a quote says; who signed it is not checked. Raises `RemoteProtocolError`."""
+    return Quote(**QUOTE.read(codec.decode(signed.body)))
+
+
+@lru_cache(maxsize=RECENT)
+def open_body(signed: Signed) -> Open:
+    """What an open says; who signed it is not checked. Raises `RemoteProtocolError`."""
+    return Open(**OPEN.read(codec.decode(signed.body)))
+
+
+def close_body(signed: Signed) -> Close:
+    """What a close says; who signed it is not checked. Raises `RemoteProtocolError`."""
+    return Close(**CLOSE.read(codec.decode(signed.body)))
 
 
 def read_quote(signed: Signed, *, provider: bytes) -> Quote:
     """RCP-002: a quote that ``provider`` signed for itself. Raises `RemoteProtocolError`."""
-    quote = _read(Quote, signed)
+    quote = quote_body(signed)
     if quote.provider != provider:
         raise RemoteProtocolError("quote of another node", code=ErrorCode.ENCODING, requirement="RCP-002")
     signed.verify(provider, Context.QUOTE, code=ErrorCode.ENCODING, requirement="RCP-002")
@@ -182,7 +195,7 @@ def read_quote(signed: Signed, *, provider: bytes) -> Quote:
 
 def read_open(signed: Signed, *, consumer: bytes, provider: bytes) -> Open:
     """RCP-009, RCP-010: an open from ``consumer`` to ``provider``. Raises `RemoteProtocolError` (BAD_OPEN)."""
-    opened = _read(Open, signed)
+    opened = open_body(signed)
     if (opened.consumer, opened.provider) != (consumer, provider):
         raise RemoteProtocolError("open of other parties", code=ErrorCode.BAD_OPEN, requirement="RCP-009")
     signed.verify(consumer, Context.OPEN, code=ErrorCode.BAD_OPEN, requirement="RCP-010")
@@ -191,7 +204,7 @@ def read_open(signed: Signed, *, consumer: bytes, provider: bytes) -> Open:
 
 def read_close(signed: Signed, *, provider: bytes) -> Close:
     """RCP-026: a close that ``provider`` signed. Raises `RemoteProtocolError` (BAD_CLOSE)."""
-    close = _read(Close, signed)
+    close = close_body(signed)
     signed.verify(provider, Context.CLOSE, code=ErrorCode.BAD_CLOSE, requirement="RCP-026")
     return close
 

@@ -149,7 +149,7 @@ class Shape:
         self.name = name
         self.fields = fields
         self.signed = signed
-        self._known: Mapping[int, Field] = {field.key: field for field in fields}
+        self._known = {field.key: (field.name, field.kind.read) for field in fields}
         self._needed = frozenset(field.key for field in fields if not field.optional)
         self._code = code
         self._requirement = requirement
@@ -160,16 +160,16 @@ class Shape:
             raise self._error("not a map", self._requirement)
         attributes: dict[str, Any] = {}
         for key, content in value.items():
-            field = self._known.get(key)
-            if field is None:
+            if key not in self._known:
                 self._refuse_unknown(key)
                 continue
+            name, read = self._known[key]
             try:
-                attributes[field.name] = field.kind.read(content)
+                attributes[name] = read(content)
             except ProtocolError:
                 raise
             except ValueError as error:
-                raise self._error(f"{field.name}: {error}", self._requirement) from None
+                raise self._error(f"{name}: {error}", self._requirement) from None
         if not self._needed <= value.keys():
             raise self._error("a key is missing", self._requirement)
         return attributes

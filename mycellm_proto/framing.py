@@ -47,12 +47,14 @@ def _read_varint(buffer: bytearray, position: int) -> tuple[int, int] | None:
     if position >= len(buffer):
         return None
     first = buffer[position]
+    if first < 1 << 6:
+        return first, position + 1
     size = 1 << (first >> 6)
     end = position + size
     if end > len(buffer):
         return None
     value = int.from_bytes(buffer[position:end], "big") & ((1 << (8 * size - 2)) - 1)
-    if size > 1 and value < 1 << (4 * size - 2):
+    if value < 1 << (4 * size - 2):
         raise RemoteProtocolError("integer not in its shortest form", code=ErrorCode.ENCODING, requirement="FRM-003")
     return value, end
 
@@ -89,17 +91,20 @@ class FrameReader:
             yield frame
 
     def _next(self) -> RawFrame | None:
-        if (length := _read_varint(self._buffer, 0)) is None:
+        buffer = self._buffer
+        if (head := _read_varint(buffer, 0)) is None:
             return None
-        if (kind := _read_varint(self._buffer, length[1])) is None:
+        length, position = head
+        if (head := _read_varint(buffer, position)) is None:
             return None
-        limit = self._limits.get(kind[0], self._other)
-        if length[0] > limit:  # FRM-005: before anything is kept for it
-            message = f"frame type {kind[0]} has {length[0]} bytes, at most {limit}"
+        kind, position = head
+        limit = self._limits.get(kind, self._other)
+        if length > limit:  # FRM-005: before anything is kept for it
+            message = f"frame type {kind} has {length} bytes, at most {limit}"
             raise RemoteProtocolError(message, code=ErrorCode.FRAME_TOO_LARGE, requirement=self._requirement)
-        end = kind[1] + length[0]
-        if end > len(self._buffer):
+        end = position + length
+        if end > len(buffer):
             return None
-        frame = RawFrame(type=kind[0], body=bytes(self._buffer[kind[1] : end]), size=end)
-        del self._buffer[:end]
+        frame = RawFrame(type=kind, body=bytes(buffer[position:end]), size=end)
+        del buffer[:end]
         return frame

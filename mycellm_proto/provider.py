@@ -126,7 +126,8 @@ class ProviderExchange:
             if text or tokens:  # a heartbeat ends no wait
                 self.deadline = None
             return True
-        self._waiting = text, tokens
+        if text or tokens or self.deadline is None:
+            self._waiting = text, tokens
         if self.deadline is None:
             self.deadline = now + limits.PAYMENT_TIMEOUT
         return False

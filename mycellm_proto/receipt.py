@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from . import codec
 from .content import FinishReason
 from .economy import (
-    CLOSE,
     DIRECT_NETWORK,
-    OPEN,
-    QUOTE,
     Close,
     Evidence,
     Open,
     Quote,
     check_countersignature,
+    close_body,
+    open_body,
+    quote_body,
     read_close,
     read_open,
     read_quote,
@@ -93,21 +93,6 @@ def decode_receipt(data: bytes) -> Receipt:
 
 def _not_a_receipt(message: str) -> RemoteProtocolError:
     return RemoteProtocolError(message, code=ErrorCode.ENCODING, requirement="RCP-048")
-
-
-def quote_body(signed: Signed) -> Quote:
-    """What a quote says; who signed it is not checked. Raises `RemoteProtocolError`."""
-    return Quote(**QUOTE.read(codec.decode(signed.body)))
-
-
-def open_body(signed: Signed) -> Open:
-    """What an open says; who signed it is not checked. Raises `RemoteProtocolError`."""
-    return Open(**OPEN.read(codec.decode(signed.body)))
-
-
-def close_body(signed: Signed) -> Close:
-    """What a close says; who signed it is not checked. Raises `RemoteProtocolError`."""
-    return Close(**CLOSE.read(codec.decode(signed.body)))
 
 
 def verify_receipt(receipt: Receipt, *, networks: Collection[bytes] = (DIRECT_NETWORK,)) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from . import codec
 from .errors import ErrorCode, RemoteProtocolError
@@ -18,7 +18,7 @@ from .keys import SIGNATURE_SIZE, SigningKey, verify
 HASH_SIZE = 32
 
 
-class Context(Enum):
+class Context(StrEnum):
     """Registered labels of signatures and hashes (registry: spec/registries/contexts.toml)."""
 
     HELLO = "mycellm/hello/v1"

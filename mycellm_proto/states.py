@@ -7,13 +7,13 @@ a row does not list is refused by name. Diagrams and tests are made from these t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 
 from .errors import ErrorCode, ProtocolError
 from .frames import FrameType
 
 
-class Role(Enum):
+class Role(StrEnum):
     """Who keeps the state: the sides of a connection, and the sides of an exchange."""
 
     INITIATOR = "initiator"
@@ -22,7 +22,7 @@ class Role(Enum):
     PROVIDER = "provider"
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a machine stands."""
 
     START = "start"
@@ -38,7 +38,7 @@ class State(Enum):
     DONE = "done"
 
 
-class Direction(Enum):
+class Direction(StrEnum):
     """Which way a frame goes, seen from who keeps the state."""
 
     SEND = "send"

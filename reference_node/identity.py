@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 KEY_FILE = "node.key"
 API_KEY_FILE = "api.key"
+USED_FILE = "node.used"
+"""Holds the id of the node whose receipts are beside it: the key that has signed with numbers that they remember."""
 SEED_PART = "mycsecret"
 """The human-readable part of a written seed, so that nobody takes it for a node id."""
 
@@ -159,6 +161,30 @@ def load_or_create(home: Path) -> Identity:
         message = f"{path} is damaged. Restore it from a backup, or move it away: the node then gets a new id."
         raise HomeError(message) from None
     return Identity(key=SigningKey(seed), path=path, created=int(path.stat().st_mtime), new=new)
+
+
+def load_with_receipts(home: Path, receipts: Path) -> Identity:
+    """The node key for a node that runs: a new one where the receipts of the old one are gone (KEY-008).
+
+    Without them nobody knows which sequence numbers it has used, and a number that is used twice is proof of fraud.
+    The old key stays beside the new one, under a name of its own. Raises `HomeError`.
+    """
+    identity = load_or_create(home)
+    used = read_secret(home / USED_FILE)
+    if receipts.exists() or used is None or used.decode("ascii", "replace").strip() != identity.text:
+        return identity
+    try:
+        identity.path.rename(identity.path.with_name(f"{KEY_FILE}.{identity.text}"))
+    except OSError as error:
+        raise HomeError(f"Cannot move {identity.path} away: {error.strerror}.") from None
+    return load_or_create(home)
+
+
+def mark_used(home: Path, identity: Identity) -> None:
+    """Note that the receipts in ``home`` are those of ``identity``. Raises `HomeError`."""
+    line = identity.text.encode() + b"\n"
+    if read_secret(home / USED_FILE) != line:
+        replace_secret(home / USED_FILE, line)
 
 
 def temporary() -> Identity:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from conformance import framing
+from conformance import dcbor, framing
 from conformance.data import limit
-from conformance.judge.expect import Completes, Fails, Greets, Stage
+from conformance.judge.expect import Completes, Fails, Greets, Refuses, Stage
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.handshake import hello_with
 from conformance.script.initiator import Initiator
+from conformance.script.places import complete, fail, invented_quote
 from conformance.script.session import Session
 
 from .registry import Family
@@ -62,7 +63,7 @@ async def accept_unpinned(session: Session) -> None:
 async def accept_unknown_capabilities(session: Session) -> None:
     """Capabilities that nobody has heard of, odd and even, are ignored, and what both know still works."""
     side = await Initiator.connected(session, capabilities=(1, 2, 1000, 65_535))
-    await _complete(side)
+    await complete(side)
 
 
 @FAMILY.case(
@@ -85,13 +86,50 @@ async def reject_silence(session: Session) -> None:
     await side.rest(within=limit("HANDSHAKE_TIMEOUT") + 3)
 
 
-async def _complete(side: Initiator) -> None:
-    """One honest request, to its end."""
-    if not side.quotes:
-        raise side.session.untestable("the target offers no model", "offer a model to the suite's node")
-    asking = Asking(side, side.quotes[0])
-    asking.ask()
-    await asking.finish()
+@FAMILY.case(
+    "reject-request-before-hello",
+    requirements=("HSK-013~1",),
+    expect=Fails("HANDSHAKE_FAILED", "handshake"),
+    fault=Fault.REQUEST_BEFORE_HELLO,
+    twin=_TWIN,
+)
+async def reject_request_before_hello(session: Session) -> None:
+    """A request stream begins before the initiator has shown who it is: nobody is served who never proved a key."""
+    side = await Initiator.dial(session)
+    await side.hear_hello()
+    asking = Asking(side, invented_quote(side))
+    asking.send(asking.compose(), fault=session.fault)
+    await side.rest(within=3)
+
+
+@FAMILY.case(
+    "reject-models-before-hello",
+    requirements=("HSK-019~1", "STM-001~1"),
+    expect=Fails("UNEXPECTED_FRAME", "handshake"),
+    fault=Fault.FRAME_BEFORE_HELLO,
+    twin=_TWIN,
+)
+async def reject_models_before_hello(session: Session) -> None:
+    """The initiator offers its models before it has shown who it is. Nobody may take them, or answer with its own."""
+    side = await Initiator.dial(session)
+    await side.hear_hello()
+    await fail(side, session.fault, framing.MODELS, dcbor.encode({0: []}))
+
+
+@FAMILY.case(
+    "refuse-unpinned-request",
+    requirements=("HSK-015~1",),
+    expect=Refuses("UNPINNED"),
+    fault=Fault.REQUEST_UNPINNED,
+    twin="accept-unknown-capabilities",
+)
+async def refuse_unpinned_request(session: Session) -> None:
+    """An initiator that did not know whom it dials asks a question: its prompt would be anybody's who answers there."""
+    side = await Initiator.connected(session, pinned=False)
+    asking = Asking(side, side.quotes[0] if side.quotes else invented_quote(side))
+    asking.send(asking.compose(), fault=session.fault)
+    await side.frame(asking.stream, "ERROR")
+    await side.probe()
 
 
 _reject(

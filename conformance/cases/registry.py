@@ -12,7 +12,8 @@ from conformance.case import Case, Script
 
 FAMILIES = (
     "honesty", "transport", "handshake", "encoding", "framing", "limits", "control", "extension", "errors",
-    "inference", "flow", "cancellation", "opens", "payment", "receipts", "initiator", "consumer", "ledger",
+    "inference", "flow", "cancellation", "quotes", "opens", "sequences", "payment", "receipts", "initiator",
+    "consumer", "ledger",
 )  # fmt: skip
 """Modules of this package, in the order in which they are shown; each has its cases in ``FAMILY``."""
 

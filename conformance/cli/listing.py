@@ -35,7 +35,10 @@ def _call(options: argparse.Namespace) -> int:
         return usage(str(error))
     if options.json:
         keys = ("id", "page", "requirements", "tier", "role", "twin")
-        document = [{key: getattr(case, key) for key in keys} | {"expect": case.expect.describe()} for case in cases]
+        document = [
+            {key: getattr(case, key) for key in keys} | {"needs": sorted(case.needs), "expect": case.expect.describe()}
+            for case in cases
+        ]
         print(json.dumps(document, indent=1))
         return CONFORMANT
     for case in cases:

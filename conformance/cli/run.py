@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import secrets
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,28 +19,40 @@ from conformance.report.document import ReportError, document
 from conformance.report.facts import Facts
 from conformance.report.write import prepare, text, write
 from conformance.running import known
-from conformance.running.live import LiveEnvironment
+from conformance.running.live import Place, split
 from conformance.running.preflight import NobodyError, preflight
 from conformance.running.run import Run, Selection, SelectionError
 from conformance.running.run import run as run_cases
 from conformance.signing import Key
 from conformance.trace import live_kills
+from conformance.wire.adapter import AdapterError
 
 from .exits import NOT_CONFORMANT, NOT_VERIFIED, harness, status, usage
 from .progress import Progress
 
+_WITH_ADAPTER = "node"
+"""The set that is judged by default where there is an adapter."""
+
 
 def add(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser("run", help="judge a node that listens on the network")
-    parser.add_argument("--target", required=True, metavar="HOST:PORT", help="where the node listens, UDP")
+    parser = commands.add_parser("run", help="judge a node")
+    parser.add_argument("--target", metavar="HOST:PORT", help="where the node listens, UDP")
+    parser.add_argument(
+        "--adapter",
+        metavar="CMD",
+        help="a program that moves a node (spec/adapter); needs no --target",
+    )
     parser.add_argument("--node-id", metavar="ID", help="the id that it has to prove (myc1…)")
-    parser.add_argument("--set", choices=sets(), default=DEFAULT_SET, help=_sets_help())
+    parser.add_argument("--set", choices=sets(), help=_sets_help())
     parser.add_argument("--tier", choices=TIERS, default="core", help="how much is run (default: core)")
     parser.add_argument("--filter", action="append", default=[], metavar="GLOB", help="only cases whose id matches")
     parser.add_argument("--known-failing", type=Path, metavar="FILE", help="TOML: cases that are known to fail")
     parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes in hex: the key of the suite's own node")
     parser.add_argument("--seed", metavar="HEX", help="repeat a run with its randomness")
+    parser.add_argument(
+        "--only", type=int, action="append", default=[], metavar="N", help="of generated cases, only this item"
+    )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, a page, JUnit and a badge there")
     parser.add_argument("--mutants", action="store_true", help="with the kill matrix of the suite itself in the report")
     parser.add_argument("--json", action="store_true", help="print the report's document instead of text")
@@ -48,20 +61,23 @@ def add(commands: Any) -> None:
 
 def _sets_help() -> str:
     listed = "; ".join(f"{each.name}: {each.title}" for each in sets().values())
-    return f"what the verdict is about (default: {DEFAULT_SET}). {listed}"
+    return f"what the verdict is about (default: {DEFAULT_SET}, and {_WITH_ADAPTER} with an adapter). {listed}"
 
 
 def _call(options: argparse.Namespace) -> int:
-    host, separator, port = options.target.rpartition(":")
-    if not separator or not port.isdecimal() or not 0 < int(port) < 65_536:
-        return usage(f"--target {options.target}: write HOST:PORT")
     target = None if options.node_id is None else bech32m.read(options.node_id)
-    if options.mutants and options.report is None:
-        return usage("--mutants is about the report: add --report DIR")
-    if options.node_id is not None and target is None:
-        return usage(f"--node-id {options.node_id} is no node id")
-    selection = Selection(scope=sets()[options.set], tier=options.tier, patterns=tuple(options.filter))
+    if problem := _problem(options, target):
+        return usage(problem)
+    name = options.set or (DEFAULT_SET if options.adapter is None else _WITH_ADAPTER)
+    selection = Selection(
+        scope=sets()[name], tier=options.tier, patterns=tuple(options.filter), only=tuple(options.only)
+    )
     try:
+        place = Place(
+            address=None if options.target is None else split(options.target),
+            target=target,
+            command=None if options.adapter is None else tuple(shlex.split(options.adapter)),
+        )
         seed = secrets.token_bytes(8) if options.seed is None else bytes.fromhex(options.seed)
         key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
         listed = {} if options.known_failing is None else known.read(options.known_failing)
@@ -70,14 +86,26 @@ def _call(options: argparse.Namespace) -> int:
             prepare(options.report)
     except (OSError, ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
-    environment = LiveEnvironment(host.strip("[]"), int(port), target)
-    return _judge(options, selection, environment, seed=seed, key=key, listed=listed)
+    return _judge(options, selection, place, seed=seed, key=key, listed=listed)
+
+
+def _problem(options: argparse.Namespace, target: bytes | None) -> str | None:
+    """What is wrong with the command line, beside its values."""
+    if options.target is None and options.adapter is None:
+        return "name a node with --target HOST:PORT, or what moves one with --adapter CMD"
+    if options.mutants and options.report is None:
+        return "--mutants is about the report: add --report DIR"
+    if options.node_id is not None and target is None:
+        return f"--node-id {options.node_id} is no node id"
+    if options.set is not None and sets()[options.set].adapter and options.adapter is None:
+        return f"the set {options.set} needs an adapter: add --adapter CMD (spec/adapter)"
+    return None
 
 
 def _judge(
     options: argparse.Namespace,
     selection: Selection,
-    environment: LiveEnvironment,
+    place: Place,
     *,
     seed: bytes,
     key: Key | None,
@@ -88,15 +116,18 @@ def _judge(
     progress = Progress(len(selection.cases()), quiet=options.json, excused=excused)
     aside = sys.stderr if options.json else sys.stdout
     try:
-        result = asyncio.run(_run(selection, environment, progress, seed=seed, key=key, excused=excused, aside=aside))
-        _report(options, result, _facts(options, seed, began, progress.seconds()))
+        result = asyncio.run(_run(selection, place, progress, seed=seed, key=key, excused=excused, aside=aside))
+        facts = _facts(options, seed, began, progress.seconds())
+        _report(options, result, facts)
     except NobodyError as error:
         print(f"NOT FULLY VERIFIED: nothing was run. {error}", file=aside)
         return NOT_VERIFIED
+    except AdapterError as error:
+        return harness(str(error))
     except ReportError as error:
         return harness(f"no report of this run: {error}")
     if not options.json:
-        _print(result, seed, progress)
+        _print(result, facts, progress)
     wrong = list(known.problems(listed, result.judgements, began.date()))
     for problem in wrong:
         print(f"known failures: {problem}", file=aside)
@@ -105,7 +136,7 @@ def _judge(
 
 async def _run(
     selection: Selection,
-    environment: LiveEnvironment,
+    place: Place,
     progress: Progress,
     *,
     seed: bytes,
@@ -113,19 +144,20 @@ async def _run(
     excused: frozenset[str],
     aside: TextIO,
 ) -> Run:
-    """Look who is there, and judge it. Raises `NobodyError`."""
-    about = await preflight(environment, seed=seed, key=key)
-    print(about.describe(), file=aside)
-    with progress:
-        return await run_cases(
-            selection,
-            environment,
-            seed=seed,
-            key=key,
-            excused=excused,
-            began=progress.began,
-            ended=progress.ended,
-        )
+    """Look who is there, and judge it. Raises `NobodyError` and `AdapterError`."""
+    async with place.opened() as environment:
+        about = await preflight(environment, seed=seed, key=key)
+        print(about.describe(), file=aside)
+        with progress:
+            return await run_cases(
+                selection,
+                environment,
+                seed=seed,
+                key=key,
+                excused=excused,
+                began=progress.began,
+                ended=progress.ended,
+            )
 
 
 def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
@@ -139,22 +171,25 @@ def _report(options: argparse.Namespace, result: Run, facts: Facts) -> None:
 
 
 def _facts(options: argparse.Namespace, seed: bytes, began: datetime, seconds: float) -> Facts:
-    reaching = ["--target", options.target]
-    reaching += ["--node-id", options.node_id] if options.node_id else []
-    reaching += ["--key", str(options.key)] if options.key else []
+    reaching: list[str] = []
+    for flag in ("target", "adapter", "node_id", "key"):
+        value = getattr(options, flag)
+        reaching += [] if value is None else [f"--{flag.replace('_', '-')}", str(value)]
     return Facts(
         seed=seed,
         began=began,
         seconds=seconds,
-        address=options.target,
+        address=options.target or options.adapter,
         node_id=options.node_id,
         reaching=tuple(reaching),
     )
 
 
-def _print(result: Run, seed: bytes, progress: Progress) -> None:
+def _print(result: Run, facts: Facts, progress: Progress) -> None:
     for judgement in result.judgements.values():
         progress.say(judgement)
+        if judgement.verdict is Verdict.FAIL and judgement.case.items:
+            print(f"{judgement.case.id}, again: {facts.reproducer(judgement, result.selection)}")
     counts = {verdict: result.count(verdict) for verdict in Verdict}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
-    print(f"{result.outcome} ({result.selection.describe()}) in {progress.seconds():.1f} s, seed {seed.hex()}")
+    print(f"{result.outcome} ({result.selection.describe()}) in {progress.seconds():.1f} s, seed {facts.seed.hex()}")

@@ -16,6 +16,8 @@ from .provider import Provider
 from .rules import FailError, RefuseError
 
 _KEEP_ALIVE = 20.0
+_RENEWED_BEFORE = 20.0
+"""Seconds before its expiry at which a quote is replaced (CTL-008)."""
 
 
 class Connection:
@@ -105,8 +107,18 @@ class Connection:
         assert self.session is not None  # only after the handshake
         quotes = self.node.quotes(self.session.peer)
         self.offered |= {signing.name(signing.QUOTE, body): [body, signature] for body, signature in quotes}
-        body = {0: quotes, self.node.entropy.reserved(): None}
-        self.port.write(self.own_control, framing.write_frame(framing.MODELS, dcbor.encode(body)))
+        self.port.write(self.own_control, framing.write_frame(framing.MODELS, dcbor.encode(self.models(quotes))))
+        self.send_reserved_frame(self.own_control)
+        self.timers.start("renewal", self.node.lifetime - _RENEWED_BEFORE, self.advertise)
+
+    def models(self, quotes: list[list[bytes]]) -> dict[int, Item]:
+        """The body of MODELS, with a key that means nothing (EXT-005)."""
+        return {0: quotes, self.node.entropy.reserved(): None}
+
+    def send_reserved_frame(self, stream: int) -> None:
+        """A frame that means nothing, now and then (EXT-004)."""
+        if self.node.entropy.below(2):
+            self.port.write(stream, framing.write_frame(self.node.entropy.reserved(), self.node.entropy.take(5)))
 
     def fail(self, code: int, reason: str = "") -> None:
         """Close the connection."""
@@ -152,7 +164,7 @@ class Connection:
             expected=self.expected,
         )
         self.timers.stop("handshake")
-        self._keep_alive()
+        self.keep_alive()
         self.proved()
 
     def proved(self) -> None:
@@ -178,7 +190,7 @@ class Connection:
     def judge_quote(self, body: bytes, signature: bytes, peer: bytes) -> dict[int, Item]:
         """A quote of the peer's. Raises `FailError`."""
         try:
-            quote: dict[int, Item] = dcbor.decode(body)
+            quote: dict[int, Item] = self.rules.decode(body)
         except dcbor.NotDeterministicError:
             raise FailError("ENCODING") from None
         self.rules.forbid("RCP-001", shapes.broken("quote-body", quote) is not None, FailError("ENCODING"))
@@ -190,7 +202,7 @@ class Connection:
         """The body of a registered frame, without what a reader ignores. Raises `FailError`."""
         rule = framing.NAMES[kind // 2].lower()
         try:
-            value = dcbor.decode(body)
+            value = self.rules.decode(body)
         except dcbor.NotDeterministicError:
             raise FailError("ENCODING") from None
         self.rules.forbid("FRM-008", shapes.broken(rule, value) is not None, FailError("ENCODING"))
@@ -207,7 +219,7 @@ class Connection:
         if stream % 4 != self.peer_streams:
             return
         if stream in self._ended:
-            self._discard(len(data))
+            self.discard(len(data))
             return
         exchange = self.streams.get(stream) or self._begin(stream)
         if exchange is None:
@@ -248,7 +260,8 @@ class Connection:
         skipped = self._newest // 4 + 1 - known - (stream not in self.streams and stream not in self._ended)
         self.rules.forbid("FLW-008", skipped > limit("MAX_SKIPPED"), FailError("STREAM_MISUSE"))
 
-    def _discard(self, size: int) -> None:
+    def discard(self, size: int) -> None:
+        """Count bytes of a stream whose exchange is over."""
         self._discarded += size
         self.rules.forbid("FLW-007", self._discarded > limit("MAX_DISCARDED"), FailError("RATE_EXCEEDED"))
 
@@ -269,10 +282,11 @@ class Connection:
         self.rules.forbid("CTL-004", self._control_budget < 1, FailError("RATE_EXCEEDED"))
         self._control_budget -= 1
 
-    def _keep_alive(self) -> None:
+    def keep_alive(self) -> None:
+        """PING, now and whenever the keep-alive time has passed (TRN-007)."""
         if not self.over:
             self.port.ping()
-            self.timers.start("keep-alive", _KEEP_ALIVE, self._keep_alive)
+            self.timers.start("keep-alive", _KEEP_ALIVE, self.keep_alive)
 
     def _handshake_overdue(self) -> None:
         self.enforce("HSK-014", broken=self.session is None, code="TIMEOUT")

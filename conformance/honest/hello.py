@@ -39,9 +39,9 @@ def judge(
     """What the peer's HELLO proves to a node that ``initiates`` or responds. Raises `FailError`."""
     forbid = node.rules.forbid
     try:
-        signed = dcbor.decode(body)
+        signed = node.rules.decode(body)
         forbid("SIG-001", not shapes.is_signed(signed), FailError("ENCODING"))
-        peer = dcbor.decode(signed[0])
+        peer = node.rules.decode(signed[0])
     except dcbor.NotDeterministicError:
         raise FailError("ENCODING") from None
     rule = "hello-responder" if initiates else "hello-initiator"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from conformance import signing
@@ -11,6 +13,7 @@ from conformance.dcbor import Item
 from conformance.entropy import Entropy
 from conformance.signing import Key
 
+from .ledger import Identity, Kept, Store
 from .port import now
 from .rules import RefuseError, Rules
 
@@ -29,28 +32,32 @@ class Model:
     context: int = 32_768
     delay: float = 0.0
     """Seconds of work before each token."""
+    thinking: float = 0.001
+    """Seconds of work before ACCEPT."""
     silence: float = 0.0
     """Seconds of work before the first."""
     words: int = 1 << 40
     """How many tokens it says by itself."""
     width: int = 6
     """Bytes of a word with its space."""
+    long: int = 16_000
+    """The same where as many tokens are asked for as its context holds: a long answer in few frames."""
 
     def input_tokens(self, messages: list[Mapping[int, Item]]) -> int:
         """One token for four bytes, and four for a message's frame."""
         return sum(4 + -(-len(each[1].encode()) // 4) for each in messages)
 
-    def word(self, number: int) -> str:
-        """The text of token ``number``."""
-        return f"{number % 100_000:0{self.width - 1}d} "
+    def word(self, number: int, content: Mapping[int, Item], luck: int) -> str:
+        """The text of token ``number``: the likeliest, or one of three others where sampling leaves a choice."""
+        width = self.width if content[3] < self.context else self.long
+        if not _takes_likeliest(content):
+            number += 1 + hashlib.sha256(f"{luck} {number}".encode()).digest()[0] % 3
+        return f"{number % 100_000:0{width - 1}d} "
 
 
-@dataclass(kw_only=True)
-class Store:
-    """Opens by (network, consumer) and sequence, kept for ever; the allowance that is in use."""
-
-    opens: dict[tuple[bytes, bytes], dict[int, bytes]] = field(default_factory=dict)
-    used: int = 0
+def _takes_likeliest(content: Mapping[int, Item]) -> bool:
+    """Whether the sampling parameters leave the likeliest token alone."""
+    return content.get(6, 0) == 0 or content.get(7) == 1 or content.get(8) == 1 or content.get(9) == 1_000_000
 
 
 class Node:
@@ -61,9 +68,15 @@ class Node:
     tick_value = 8
     prepaid_ticks = 1
     window = 2
+    lifetime = 60
+    """Seconds for which a quote is good."""
     version_range = (1, 1)
     capabilities = (CHAT,)
     serves = True
+    distrusts_certificates = False
+    """Whether it looks at what a certificate says (TRN-008)."""
+    max_spend = 100_000_000
+    """Micro-credits that one request of this node's user may cost."""
 
     def __init__(self, entropy: Entropy, *, rules: Rules | None = None, model: Model | None = None) -> None:
         self.entropy = entropy
@@ -71,6 +84,17 @@ class Node:
         self.model = model or Model()
         self.key = Key(entropy.take(32))
         self.store = Store()
+        self.disk = Store()
+        """What of the store would outlive a crash."""
+        self.allow: frozenset[bytes] | None = None
+        """Whom it serves; None for anybody."""
+        self.forbidden: set[bytes] = set()
+        self.skew = 0
+        """Seconds that its clock was put forward."""
+
+    def new_key(self) -> None:
+        """Become another node."""
+        self.key = Key(self.entropy.take(32))
 
     def refuses(self, alpn: str) -> bool:
         """Whether TLS refuses the initiator's protocol (TRN-001)."""
@@ -80,19 +104,28 @@ class Node:
         """What QUIC and TLS show of this node."""
         return {
             "alpn": alpn,
-            "initial_max_streams_bidi": 64,
-            "initial_max_streams_uni": 1,
+            "initial_max_streams_bidi": 512,
+            "initial_max_streams_uni": 3,
             "max_idle_timeout": 60_000,
             "certificate": "EC secp256r1",
         }
 
+    def client_hello(self, *, resumes: bool) -> dict[str, Any]:
+        """What TLS shows of this node where it dials; ``resumes``: it was given a ticket before."""
+        return {"server_name": False, "pre_shared_key": False, "early_data": False}
+
     def clock(self) -> float:
         """Seconds since 1970."""
-        return EPOCH + now()
+        return EPOCH + self.skew + now()
 
     def quotes(self, consumer: bytes) -> list[list[bytes]]:
         """Signed quotes for ``consumer``: of everything that is served to it."""
-        return [self.key.signed(signing.QUOTE, self.quote())] if self.serves else []
+        offered = self.serves and (self.permits(consumer) or self.rules.skips("CTL-010"))
+        return [self.key.signed(signing.QUOTE, self.quote())] if offered else []
+
+    def permits(self, consumer: bytes) -> bool:
+        """Whether ``consumer`` is served at all."""
+        return (self.allow is None or consumer in self.allow) and consumer not in self.forbidden
 
     def quote(self) -> dict[int, Item]:
         """The body of the one quote."""
@@ -107,7 +140,7 @@ class Node:
             7: self.tick_value,
             8: self.prepaid_ticks,
             9: self.window,
-            10: int(self.clock()) + 3600,
+            10: int(self.clock()) + self.lifetime,
         }
 
     def record(self, opened: Mapping[int, Item], name: bytes) -> None:
@@ -116,7 +149,7 @@ class Node:
         self.rules.forbid("RCP-040", opened[3] in known, RefuseError("SEQUENCE_USED"))
         last = known.get(opened[3] - 1)
         self.rules.forbid("RCP-041", last is not None and last != opened[4], RefuseError("BAD_OPEN"))
-        would_use = self.store.used + opened[7]
+        would_use = self.used() + opened[7]
         self.rules.forbid(
             "NET-003",
             would_use > self.allowance,
@@ -124,8 +157,48 @@ class Node:
         )
         if not self.rules.skips("RCP-039"):
             known[opened[3]] = name
-        self.store.used = would_use
+        self.store.uses[name] = (self.clock(), opened[7])
+        if not self.rules.skips("RCP-055"):
+            self.save()
 
-    def settled(self, ceiling: int, owed: int) -> None:
+    def used(self) -> int:
+        """What of the allowance is in use, whoever asked (NET-004)."""
+        return self.store.used(self.clock())
+
+    def settled(self, name: bytes, owed: int) -> None:
         """An exchange is over: what was reserved becomes what is owed."""
-        self.store.used += owed - ceiling
+        at, _ = self.store.uses[name]
+        self.store.uses[name] = (at, owed)
+        self.save()
+
+    # The ledger
+
+    def save(self) -> None:
+        """What the store holds is on the disk from here on."""
+        self.disk = deepcopy(self.store)
+
+    def crash(self) -> None:
+        """Only what is on the disk is left."""
+        self.store = deepcopy(self.disk)
+
+    def take_number(self, network: bytes, provider: bytes) -> tuple[int, bytes | None]:
+        """A sequence number for an open to ``provider``, on the disk (RCP-003), and the open before it (RCP-042)."""
+        debt = network, provider
+        number = self.store.sequences[debt] = self.store.sequences.get(debt, 0) + 1
+        if not self.rules.skips("RCP-003"):
+            self.save()
+        return number, self.store.newest.get(debt)
+
+    def signed_open(self, opened: Mapping[int, Item], name: bytes) -> None:
+        """The open that carries the last number."""
+        self.store.newest[opened[0], opened[2]] = name
+        if not self.rules.skips("RCP-003"):
+            self.save()
+
+    def keep(self, role: str, opened: Mapping[int, Item], kept: Kept) -> None:
+        """How an exchange ended. What is agreed stays."""
+        identity = Identity(role, opened[0], opened[1], opened[2], opened[3])
+        before = self.store.kept.get(identity)
+        if before is None or before.receipt is None:
+            self.store.kept[identity] = kept
+        self.save()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.offer import Quote, leads_to
 
+from .ledger import Kept
 from .node import CHAT
 from .port import Timers
 from .rules import FailError, RefuseError
+from .stops import Stops
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -30,6 +33,8 @@ _RECEIVES = {
 
 class Provider:
     """One request stream of the peer's."""
+
+    watches: ClassVar[type[Stops]] = Stops
 
     def __init__(self, connection: Connection, stream: int) -> None:
         self.connection = connection
@@ -49,11 +54,18 @@ class Provider:
         self.sent = 0
         self.credit = limit("INITIAL_CREDIT")
         self.said = 0
+        self.stops = self.watches(())
+        self.luck = 0
+        self.pending: tuple[str, int, int | None] | None = None
+        """What waits for payment or credit: text, tokens, and why the answer ends with it."""
         self.cancelled_after: int | None = None
         self.close: dict[int, Item] | None = None
         self.receipt: bytes | None = None
+        self.signed: list[list[bytes]] = []
+        """Quote, open and close with their signatures."""
+        self.countersignature: bytes | None = None
         self._ignored = 0
-        self._ended_side = False
+        self.ended_side = False
         self._pumping = False
         self.timers.start("request", limit("REQUEST_TIMEOUT"), self._request_overdue)
 
@@ -114,21 +126,21 @@ class Provider:
     def request_body(self, body: bytes) -> dict[int, Item]:
         """Check d."""
         try:
-            request = dcbor.decode(body)
+            request = self.rules.decode(body)
         except dcbor.NotDeterministicError:
-            raise self._malformed() from None
+            raise self.malformed() from None
         if shapes.broken("request", request) is not None:
-            raise self._malformed()
+            raise self.malformed()
         return shapes.known("request", request)
 
-    def _malformed(self) -> Exception:
+    def malformed(self) -> Exception:
         """ERR-006: what is wrong with a request ends the request, and not the connection."""
         return FailError("ENCODING") if self.rules.skips("ERR-006") else RefuseError("MALFORMED")
 
     def judge_content(self, encoded: bytes) -> dict[int, Item]:
         """Checks g and h."""
         try:
-            content = dcbor.decode(encoded)
+            content = self.rules.decode(encoded)
         except dcbor.NotDeterministicError:
             if self.rules.skips("INF-003"):
                 return {}
@@ -144,15 +156,16 @@ class Provider:
         """Checks i to k."""
         body, signature = request[2]
         try:
-            opened = dcbor.decode(body)
+            opened = self.rules.decode(body)
         except dcbor.NotDeterministicError:
-            raise self._malformed() from None
+            raise self.malformed() from None
         self.rules.forbid("RCP-008", shapes.broken("open-body", opened) is not None, RefuseError("BAD_OPEN"))
         parties = opened[1] == peer and opened[2] == self.node.key.public
         self.rules.forbid("RCP-009", not parties, RefuseError("BAD_OPEN"))
         proved = signing.is_signed_by(opened[1], signing.OPEN, body, signature)
         self.rules.forbid("RCP-010", not proved, RefuseError("BAD_OPEN"))
         self.opened, self.open_name = opened, signing.name(signing.OPEN, body)
+        self.signed = [[body, signature]]
 
     def judge_terms(self, request: Mapping[int, Item]) -> None:
         """Checks l to n."""
@@ -162,6 +175,7 @@ class Provider:
         if signed is None:
             signed = self.node.key.signed(signing.QUOTE, self.node.quote())
         quote = self.quote = Quote.read(signed[0])
+        self.signed.insert(0, signed)
         late = self.node.clock() >= quote.expires + limit("CLOCK_SKEW")
         forbid("RCP-005", late, RefuseError("QUOTE_EXPIRED"))
         forbid("RCP-011", opened[0] != quote.network or self.content.get(1) != quote.model, RefuseError("BAD_OPEN"))
@@ -177,6 +191,8 @@ class Provider:
         tokens = self.count_input()
         room = quote.context_length - tokens
         forbid = self.rules.forbid
+        forbid("INF-026", not self.node.permits(self.opened[1]), RefuseError("NOT_ALLOWED"))
+        forbid("INF-025", not self.node.serves, RefuseError("UNKNOWN_MODEL"))
         forbid("INF-008", room < 1, RefuseError("CONTEXT_TOO_LONG", limit=quote.context_length - 1, actual=tokens))
         needed = quote.owed(tokens, 1)
         forbid(
@@ -189,12 +205,14 @@ class Provider:
         self.accept_after_thinking(tokens)
 
     def accept_after_thinking(self, tokens: int) -> None:
-        """ACCEPT, and the first token once the model has it."""
-        self.accept(tokens)
+        """ACCEPT once the prompt is counted, and the first token once the model has it."""
+        self.timers.start("model", self.node.model.thinking, partial(self.accept, tokens))
 
     def accept(self, tokens: int) -> None:
         """Promise an answer."""
         self.input_tokens = tokens
+        self.stops = self.watches(self.content.get(5, ()))
+        self.luck = self.content.get(12, self.node.entropy.below(1 << 64))
         self.state = STREAMING
         self.send(framing.ACCEPT, {0: tokens, self.node.entropy.reserved(): None})
         self._heartbeat_soon()
@@ -221,34 +239,35 @@ class Provider:
         self._pumping = False
 
     def step(self) -> bool:
-        """The next token; whether another may follow at once."""
-        text, finish = self.next_text()
+        """The next piece of the answer; whether another may follow at once."""
+        text, tokens, finish = self.pending = self.pending or self.draw()
+        if text or tokens:
+            if not self.may_send(text, tokens):
+                if not self.timers.running("payment"):
+                    self.timers.start("payment", limit("PAYMENT_TIMEOUT"), self._payment_overdue)
+                return False
+            self.chunk(text, tokens)
+        self.timers.stop("payment")
+        self.pending = None
         if finish is not None:
             self.end(finish)
-            return False
-        if self.bound(text) is not None:
-            self.end(self.bound(text) or LENGTH)
-            return False
-        if not self.may_send(text, 1):
-            if not self.timers.running("payment"):
-                self.timers.start("payment", limit("PAYMENT_TIMEOUT"), self._payment_overdue)
-            return False
-        self.timers.stop("payment")
+        return finish is None
+
+    def draw(self) -> tuple[str, int, int | None]:
+        """The next token: text that may go out, how many tokens that counts, and why the answer ends with it."""
+        text, finish = self.next_text()
+        finish = finish or self.bound(self.stops.held + text)
+        if finish is not None:
+            return self.stops.flush(), 0, finish
         self.said += 1
-        self.chunk(text, 1)
-        return True
+        out, stopped = self.stops.push(text)
+        return out, 1, STOP if stopped else None
 
     def next_text(self) -> tuple[str, int | None]:
         """The next token's text, or why there is none."""
-        model = self.node.model
-        if self.said >= model.words:
+        if self.said >= self.node.model.words:
             return "", STOP
-        text = model.word(self.said)
-        answer = "".join(each for each, _ in self.chunks) + text
-        for stop in self.content.get(5, []):
-            if stop in answer and not self.rules.skips("INF-010"):
-                return "", STOP
-        return text, None
+        return self.node.model.word(self.said, self.content, self.luck), None
 
     def bound(self, text: str) -> int | None:
         """Why the answer ends before ``text``."""
@@ -352,9 +371,10 @@ class Provider:
         self.close = self.bill(finish, salt)
         signed = self.node.key.signed(signing.CLOSE, self.close)
         self.receipt = signed[0]
+        self.signed.append(signed)
         self.state = ENDED
         self.send(framing.END, {0: salt, 1: signed}, fin=True)
-        self._ended_side = True
+        self.ended_side = True
         self.timers.stop_all()
         self.timers.start("closing", limit("CLOSING_TIMEOUT"), self.finish)
 
@@ -383,6 +403,8 @@ class Provider:
         """COUNTERSIGN."""
         assert self.receipt is not None  # only after END
         agreed = signing.is_signed_by(self.opened[1], signing.COUNTERSIGN, self.receipt, value[0])
+        if agreed or self.rules.skips("RCP-030"):
+            self.countersignature = value[0]
         try:
             self.rules.forbid("RCP-029", not agreed, FailError("BAD_CLOSE"))
         finally:
@@ -402,7 +424,7 @@ class Provider:
         if error.limit is not None:
             body |= {2: error.limit, 3: error.actual}
         self.send(framing.ERROR, body, fin=True)
-        self._ended_side = True
+        self.ended_side = True
         self.finish()
 
     def deadline(self) -> None:
@@ -421,12 +443,22 @@ class Provider:
         if self.state == DONE:
             return
         if self.opened and self.input_tokens is not None:
-            self.node.settled(self.opened[7], self.k * self._terms().tick_value)
+            kept = self.kept()
+            self.node.settled(self.open_name, kept.owed)
+            self.node.keep("provider", self.opened, kept)
         self.state = DONE
         self.timers.stop_all()
-        if not self._ended_side and not self.connection.over:
+        if not self.ended_side and not self.connection.over:
             self.connection.port.write(self.stream, b"", fin=True)
         self.connection.forget(self.stream)
+
+    def kept(self) -> Kept:
+        """What this exchange came to (RCP-050): the total that was agreed, else what the released ticks pay."""
+        if self.countersignature is not None and self.close is not None:
+            receipt = dcbor.encode([*self.signed, self.countersignature])
+            return Kept(owed=self.close[6], receipt=receipt)
+        owed = min(self.k * self._terms().tick_value, self.opened[7])
+        return Kept(owed=owed if self.close is None else min(owed, self.close[6]), receipt=None)
 
     def send(self, kind: int, body: dict[int, Item], *, fin: bool = False) -> None:
         """One frame."""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from conformance.data import error_code
+from functools import cache
+
+import cbor2
+
+from conformance import dcbor
+from conformance.data import error_code, registry
+from conformance.dcbor import Item
+
+_MISSING = bytes(64)
+"""What a reader finds behind the end of bytes that it does not look for."""
 
 
 class FailError(Exception):
@@ -23,6 +32,14 @@ class RefuseError(Exception):
         self.actual = actual
 
 
+class NotAskedError(Exception):
+    """This node does not ask, and nothing was sent: the name of an error code says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Rules:
     """The requirements that a node enforces: all but ``skips`` (ids without revision)."""
 
@@ -37,3 +54,24 @@ class Rules:
     def skips(self, requirement: str) -> bool:
         """Whether this node does not care for ``requirement``."""
         return requirement in self._skips
+
+    def decode(self, data: bytes) -> Item:
+        """The item in ``data``, or what a careless reader takes it for where this node does not enforce the rule.
+
+        Raises `dcbor.NotDeterministicError`.
+        """
+        try:
+            return dcbor.decode(data)
+        except dcbor.NotDeterministicError as error:
+            if not self.skips(_requirements()[error.reason]):
+                raise
+            try:
+                return cbor2.loads(data + _MISSING, str_errors="replace")
+            except (cbor2.CBORDecodeError, TypeError):
+                raise error from None
+
+
+@cache
+def _requirements() -> dict[str, str]:
+    """The requirement of each reason why bytes are no item."""
+    return {each["name"]: each["requirement"] for each in registry("encoding-reasons")}

@@ -55,8 +55,21 @@ class Exchange:
 
     @property
     def delivered(self) -> list[tuple[str, int]]:
-        """Text and tokens of each CHUNK."""
-        return [(each.get(0) or "", each.get(1) or 0) for each in self.chunks]
+        """Text and tokens of each CHUNK; nothing of one that has not its shape."""
+        return [
+            ("", 0) if shapes.broken("chunk", each.value) is not None else (each.value[0], each.value[1])
+            for each in self.chunks
+        ]
+
+    @property
+    def cancel_is_valid(self) -> bool:
+        """Whether CANCEL has its shape, names chunks that were delivered, and a link that pays."""
+        cancel = self.cancel
+        return (
+            cancel is not None
+            and any(event == cancel.event for event, _, _ in self.releases)
+            and cancel.value[0] <= len(self.chunks)
+        )
 
     @property
     def billed(self) -> list[tuple[str, int]]:
@@ -71,7 +84,7 @@ class Exchange:
 
     def credit_at(self, event: int) -> int:
         """The most bytes of CHUNK frames that the provider may have sent at an event."""
-        return max((bound for at, bound in self.credits if at < event), default=limit("INITIAL_CREDIT"))
+        return max((limit("INITIAL_CREDIT"), *(bound for at, bound in self.credits if at < event)))
 
     def owed(self, chunks: int | None = None) -> int:
         """Micro-credits for the prompt and the first ``chunks`` CHUNK frames, or all."""

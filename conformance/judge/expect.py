@@ -56,7 +56,7 @@ class Fails(Expectation):
         if link is None:
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no connection")
         elif link.close is None:
-            yield _missing(record, f"the target did not close the connection, and had to with {self.code}")
+            yield missing(record, f"the target did not close the connection, and had to with {self.code}")
         else:
             yield from self._judge_close(record, link)
 
@@ -104,17 +104,20 @@ class Refuses(Expectation):
     """Whether retry_after_ms has to be in the ERROR."""
     alive: bool = True
     """Whether the script asked for a sign of life afterwards."""
+    also: tuple[str, ...] = ()
+    """Other codes that are as good."""
 
     def describe(self) -> str:
         """For people."""
         verb = "refused" if self.stage == "request" else "given up"
-        return f"the request is {verb} with {self.code}, and the connection lives on"
+        codes = " or ".join((self.code, *self.also))
+        return f"the request is {verb} with {codes}, and the connection lives on"
 
     def judge(self, record: Record) -> Iterator[Finding]:
         """The ERROR on the stream of the fault."""
         link, stream = record.fault_link, fault_stream(record)
         if link is not None and stream is None and closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
             return
         if link is None or stream is None:
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
@@ -133,11 +136,11 @@ class Refuses(Expectation):
             message = f"the connection ended by {closed_with(link)}; only the request had to, with {self.code}"
             yield Finding(verdict=Verdict.FAIL, message=message, event=link.close[0])
         else:
-            yield _missing(record, f"no ERROR came, and it had to be {self.code}")
+            yield missing(record, f"no ERROR came, and it had to be {self.code}")
 
     def _judge_error(self, link: LinkRecord, error: Frame) -> Iterator[Finding]:
         code = error.get(0)
-        if code != error_code(self.code):
+        if code not in map(error_code, (self.code, *self.also)):
             name = error_name(code) if isinstance(code, int) else "no code"
             verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
             message = f"the request was refused with {name}, and had to be with {self.code}"
@@ -154,12 +157,12 @@ class Refuses(Expectation):
 
     def _judge_life(self, record: Record, link: LinkRecord, error: Frame) -> Iterator[Finding]:
         if closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
         elif self.alive and not any(
             each.event > error.event and each.stream != error.stream and each.kind == framing.ERROR
             for each in link.of("target")
         ):
-            yield _missing(record, "the target answers no other request on the connection afterwards")
+            yield missing(record, "the target answers no other request on the connection afterwards")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class Completes(Expectation):
 
     finish: int | None = None
     """The registered reason for which the answer has to end; None for any."""
+    permitted: bool = False
+    """Whether the case itself has set the target's policy, so that a refusal by policy is a failure."""
 
     def describe(self) -> str:
         """For people."""
@@ -177,7 +182,7 @@ class Completes(Expectation):
         """END and the suite's COUNTERSIGN."""
         link = record.fault_link
         if link is not None and closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
             return
         if link is None or not link.request_streams():
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
@@ -186,11 +191,11 @@ class Completes(Expectation):
         error = next((each for each in link.of("target", stream) if each.kind == framing.ERROR), None)
         if error is not None:
             name = error_name(error.get(0)) if isinstance(error.get(0), int) else "no code"
-            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            verdict = Verdict.UNTESTABLE if name in POLICY and not self.permitted else Verdict.FAIL
             message = f"the request was refused or given up with {name}"
             yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
         elif not any(each.kind == framing.COUNTERSIGN for each in link.of("suite", stream)):
-            yield _missing(record, "the answer did not come to its END")
+            yield missing(record, "the answer did not come to its END")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +212,9 @@ class Greets(Expectation):
         if link is None:
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="there was no connection")
         elif closed_by_target(link):
-            yield _closed(link)
+            yield ended(link)
         elif not any(each.kind == framing.MODELS for each in link.of("target", link.target_control)):
-            yield _missing(record, "no MODELS came")
+            yield missing(record, "no MODELS came")
 
 
 Predicate: TypeAlias = Callable[[Record], Iterator[Finding]]
@@ -265,13 +270,16 @@ def stage_of(link: LinkRecord, index: int) -> Stage:
     before = [each for each in link.frames if each.event < index]
     if not link.binding:
         return "transport"
-    if not any(each.by == "target" and each.kind == framing.MODELS for each in before):
+    # An initiator has shown itself with its HELLO, and need not offer anything.
+    last = framing.MODELS if link.initiates else framing.HELLO
+    if not any(each.by == "target" and each.kind == last for each in before):
         return "handshake"
-    requests = [each for each in before if each.stream not in (2, 3)]
+    requests = [each for each in before if each.stream % 4 in (0, 1)]
     if not requests:
         return "control"
-    last = requests[-1].stream
-    kinds = {each.kind for each in requests if each.stream == last and each.by == "target"}
+    stream = requests[-1].stream
+    provider = "target" if link.initiates else "suite"
+    kinds = {each.kind for each in requests if each.stream == stream and each.by == provider}
     if framing.END in kinds:
         return "closing"
     return "answer" if framing.ACCEPT in kinds else "request"
@@ -282,7 +290,8 @@ def closed_by_target(link: LinkRecord) -> bool:
     return link.close is not None and (link.suite_closed is None or link.close[0] < link.suite_closed)
 
 
-def _closed(link: LinkRecord) -> Finding:
+def ended(link: LinkRecord) -> Finding:
+    """The finding that a connection is over which had to live on."""
     assert link.close is not None  # the caller asked
     message = f"the connection ended by {closed_with(link)}, and had to live on"
     return Finding(verdict=Verdict.FAIL, message=message, event=link.close[0])
@@ -301,6 +310,7 @@ def closed_with(link: LinkRecord) -> str:
     return name if error_code(name) == event.code else f"the unregistered code {event.code}"
 
 
-def _missing(record: Record, message: str) -> Finding:
+def missing(record: Record, message: str) -> Finding:
+    """The finding that something never came."""
     waited = next((event.facts.get("for") for _, event in record.waits), None)
     return Finding(verdict=Verdict.FAIL, message=message + (f"; the suite waited for {waited}" if waited else ""))

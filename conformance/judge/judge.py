@@ -10,7 +10,7 @@ from conformance.wire.transcript import Transcript
 
 from .finding import Finding, Verdict
 from .observers import OBSERVERS
-from .record import Record, read
+from .record import MAX_FRAMES, Record, read
 
 _ORDER = (
     Verdict.HARNESS_ERROR,
@@ -46,14 +46,25 @@ def judge(case: Case, transcript: Transcript) -> Judgement:
 
 
 def _findings(case: Case, record: Record) -> Iterator[Finding]:
+    for link in record.links:
+        if link.flooded is not None:
+            message = f"there are more frames on one connection than the {MAX_FRAMES} that the suite reads"
+            yield Finding(verdict=Verdict.FAIL, message=message, event=link.flooded)
     for index, event in record.events():
         if event.what == "harness":
             yield Finding(verdict=Verdict.HARNESS_ERROR, message=str(event.facts.get("error")), event=index)
+        if event.what == "flood":
+            kept = f"{event.facts.get('bytes')} bytes in {event.facts.get('events')} events"
+            message = f"the target sent more than the suite keeps of one case ({kept}), and was cut off"
+            yield Finding(verdict=Verdict.FAIL, message=message, event=index)
         if event.what == "untestable":
             lift = str(event.facts.get("lift", ""))
             yield Finding(verdict=Verdict.UNTESTABLE, message=str(event.facts.get("reason")), event=index, lift=lift)
         if event.what == "not-applicable":
             yield Finding(verdict=Verdict.NOT_APPLICABLE, message=str(event.facts.get("reason")), event=index)
+        if event.what == "adapter" and "unsupported" in event.facts:
+            message = f"the adapter declares what it does not support: {event.facts['unsupported']}"
+            yield Finding(verdict=Verdict.FAIL, message=message, requirements=case.requirements, event=index)
     for observer in OBSERVERS:
         yield from observer(record)
     if any(event.what in _ENDS for _, event in record.events()):

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance import dcbor, framing
+from conformance import dcbor, framing, shapes
 from conformance.dcbor import Item
 from conformance.wire.transcript import By, Event, Transcript
+
+MAX_FRAMES = 200_000
+"""Frames of one connection that are read: more than any exchange needs, and a bound of time and memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class LinkRecord:
     """The target's CONNECTION_CLOSE, or the loss of the connection."""
     suite_closed: int | None = None
     transport: dict[str, Any] = field(default_factory=dict)
+    flooded: int | None = None
+    """The event from which on no frames are read, because there are too many."""
     broken: tuple[int, str, int, int] | None = None
     """The target's first bytes that are no frame: event, code, stream, offset."""
 
@@ -81,6 +86,16 @@ class LinkRecord:
     def suite_control(self) -> int:
         """The suite's control stream."""
         return 2 if self.initiates else 3
+
+    @property
+    def target_key(self) -> bytes:
+        """The target's node key by its HELLO; empty where that has no shape."""
+        first = next(self.of("target", self.target_control), None)
+        if first is None or first.kind != framing.HELLO or not shapes.is_signed(first.value):
+            return b""
+        hello, _ = _item(first.value[0])
+        rule = "hello-responder" if self.initiates else "hello-initiator"
+        return hello[1] if shapes.broken(rule, hello) is None else b""
 
     def request_streams(self) -> list[int]:
         """Ids of request streams on which the suite sent something, in order of their first byte."""
@@ -122,6 +137,8 @@ class _Bytes:
     def __init__(self) -> None:
         self.left = b""
         self.frames = 0
+        self.over = False
+        """Whether nothing more can be read: what comes behind bytes that are no frame is none either."""
 
 
 def read(transcript: Transcript) -> Record:
@@ -160,11 +177,16 @@ def _note(link: LinkRecord, index: int, event: Event, pending: dict[tuple[int, B
 
 
 def _frames(link: LinkRecord, index: int, event: Event, bytes_: _Bytes) -> None:
+    if bytes_.over:
+        return
     before = len(bytes_.left)
     data = bytes_.left + event.data
     position = 0
     try:
         for kind, body, size in framing.walk(data):
+            if len(link.frames) == MAX_FRAMES:
+                link.flooded = link.flooded or index
+                raise framing.FrameError("RATE_EXCEEDED")
             value, reason = _item(body) if not framing.is_unknown(kind) else (None, "")
             link.frames.append(
                 Frame(
@@ -184,7 +206,8 @@ def _frames(link: LinkRecord, index: int, event: Event, bytes_: _Bytes) -> None:
             bytes_.frames += 1
             position += size
     except framing.FrameError as error:
-        if event.by == "target" and link.broken is None:
+        bytes_.over = True
+        if event.by == "target" and link.broken is None and link.flooded is None:
             link.broken = (index, error.code, event.stream, max(position - before, 0))
         position = len(data)
     bytes_.left = data[position:]

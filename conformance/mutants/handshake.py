@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance import dcbor, signing
+from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
 from conformance.entropy import RESERVED
 from conformance.honest import hello
@@ -33,6 +33,11 @@ def _extra_key(self: Connection) -> None:
     self.say_hello({**hello.responder_hello(self.node, self.binding), 65: b"join secret"})
 
 
+def _newer_layout(self: Connection) -> None:
+    old = hello.responder_hello(self.node, self.binding)
+    self.say_hello({0: [old[0], old[1]], 1: old[2], 2: [1, 2], 3: old[5]})
+
+
 def _stranger_signs(self: Connection, body: dict[int, Item]) -> None:
     self.node.key, mine = signing.Key(bytes(32)), self.node.key
     Connection.say_hello(self, body)
@@ -44,6 +49,13 @@ def _fails_on_unknown_capabilities(self: Connection, kind: int, body: bytes) -> 
     if any(each != CHAT and each not in RESERVED for each in offered):
         raise FailError("HANDSHAKE_FAILED")
     Connection.first_control_frame(self, kind, body)
+
+
+def _answers_strangers(self: Connection, kind: int, body: bytes) -> None:
+    if kind == framing.MODELS:
+        self.port.write(self.own_control, framing.write_frame(framing.MODELS, dcbor.encode({0: []})))
+    else:
+        Connection.first_control_frame(self, kind, body)
 
 
 def _says_nothing(*_: Any) -> None:
@@ -142,6 +154,13 @@ MUTANTS = (
         row=5,
     ),
     Mutant(
+        slug="greets-in-a-newer-layout",
+        page="Offers version 2 as well, in a HELLO that only version 2 knows.",
+        breaks=("VER-006~1",),
+        kills=("handshake/accept-pinned",),
+        connection=connection_with(greet=_newer_layout),
+    ),
+    Mutant(
         slug="lists-capabilities-anyhow",
         page="Offers its capabilities in descending order.",
         breaks=("HSK-017~1",),
@@ -154,6 +173,30 @@ MUTANTS = (
         breaks=("KEY-001~1",),
         kills=("handshake/accept-pinned",),
         connection=connection_with(say_hello=_stranger_signs),
+    ),
+    Mutant(
+        slug="takes-requests-of-strangers",
+        page="Keeps a connection on which a request begins before anybody has shown who it is.",
+        breaks=("HSK-013~1",),
+        kills=("handshake/reject-request-before-hello",),
+        node=skipping("HSK-013"),
+        row=1,
+    ),
+    Mutant(
+        slug="answers-strangers",
+        page="Answers the MODELS of an initiator that has not shown who it is with its own.",
+        breaks=("HSK-019~1",),
+        kills=("handshake/reject-models-before-hello",),
+        connection=connection_with(first_control_frame=_answers_strangers),
+        row=1,
+    ),
+    Mutant(
+        slug="serves-the-unpinned",
+        page="Answers a request on a connection whose initiator did not know whom it dialed.",
+        breaks=("HSK-015~1",),
+        kills=("handshake/refuse-unpinned-request",),
+        node=skipping("HSK-015"),
+        row=2,
     ),
     Mutant(
         slug="says-nothing-after-hello",

@@ -8,7 +8,10 @@ from functools import partial
 from typing import Any
 
 from conformance.entropy import Entropy
+from conformance.honest.adapter import HonestAdapter
 from conformance.honest.connection import Connection
+from conformance.honest.consumer import Consumer
+from conformance.honest.initiator import Initiator
 from conformance.honest.node import Model, Node
 from conformance.honest.provider import Provider
 from conformance.honest.rules import Rules
@@ -27,6 +30,7 @@ class Mutant:
     """Ids of the cases that have to fail."""
     node: Callable[[Entropy], Node] = Node
     connection: type[Connection] = Connection
+    adapter: type[HonestAdapter] = HonestAdapter
     row: int | None = None
     """The row of SPEC.md's appendix of failures seen in the field, from 1."""
 
@@ -49,3 +53,18 @@ def connection_with(**attributes: Any) -> type[Connection]:
 def provider_with(**attributes: Any) -> type[Connection]:
     """A kind of connection whose exchanges have other attributes or methods."""
     return connection_with(provider=type("MutantProvider", (Provider,), attributes))
+
+
+def adapter_with(**attributes: Any) -> type[HonestAdapter]:
+    """A kind of adapter whose verbs do something else."""
+    return type("MutantAdapter", (HonestAdapter,), attributes)
+
+
+def initiator_with(**attributes: Any) -> type[HonestAdapter]:
+    """Nodes whose dialed connections have other attributes or methods."""
+    return adapter_with(initiator=type("MutantInitiator", (Initiator,), attributes))
+
+
+def consumer_with(**attributes: Any) -> type[HonestAdapter]:
+    """Nodes whose requests have other attributes or methods."""
+    return initiator_with(consumer=type("MutantConsumer", (Consumer,), attributes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
@@ -23,6 +24,7 @@ def mutants() -> Mapping[str, Mutant]:
 
 
 def _all() -> Iterator[Mutant]:
-    """Each family of cases has a module of the same name here, with its ``MUTANTS``."""
+    """Each family of cases has a module of the same name here, with its ``MUTANTS``, whose slugs begin with it."""
     for name in FAMILIES:
-        yield from import_module(f"{__package__}.{name}").MUTANTS
+        for mutant in import_module(f"{__package__}.{name}").MUTANTS:
+            yield replace(mutant, slug=f"{name}/{mutant.slug}")

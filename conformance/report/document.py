@@ -100,7 +100,7 @@ def _case(judgement: Judgement, run: Run, facts: Facts) -> Document:
         "findings": [_finding(each) for each in judgement.findings],
         # What `judge` says of the file; its twin, which it does not see, may have taken from that.
         "transcript": {"file": file_name(case.id), "verdict": str(judge(case, judgement.transcript).verdict)},
-        "reproducer": facts.reproducer(case, run.selection),
+        "reproducer": facts.reproducer(judgement, run.selection),
     }
 
 

@@ -13,10 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from conformance.case import Case
 from conformance.data import DEFAULT_SET, specification
+from conformance.judge.judge import Judgement
 from conformance.running.execute import SPEC
 from conformance.running.run import Selection
+from conformance.running.shrink import drawn
 
 _PROJECT = Path(__file__).resolve().parent.parent.with_name("pyproject.toml")
 
@@ -38,6 +39,7 @@ class Facts:
     def suite(self, selection: Selection) -> dict[str, Any]:
         """The entry ``suite`` of a report."""
         filters = [word for each in selection.patterns for word in ("--filter", each)]
+        filters += [word for item in selection.only for word in ("--only", str(item))]
         return {
             "name": "mycellm conformance suite",
             "version": version(),
@@ -50,9 +52,12 @@ class Facts:
             "command": self._command(selection, "--tier", selection.tier, *filters),
         }
 
-    def reproducer(self, case: Case, selection: Selection) -> str:
-        """A command line that runs ``case`` again with the same randomness."""
-        return self._command(selection, "--tier", case.tier, "--filter", case.id)
+    def reproducer(self, judgement: Judgement, selection: Selection) -> str:
+        """A command line that runs a case again with the same randomness, and what was drawn in it alone."""
+        case, items = judgement.case, drawn(judgement)
+        few = items if len(items) < case.items else ()
+        only = [word for item in few for word in ("--only", str(item))]
+        return self._command(selection, "--tier", case.tier, "--filter", case.id, *only)
 
     def _command(self, selection: Selection, *arguments: str) -> str:
         scope = () if selection.scope.name == DEFAULT_SET else ("--set", selection.scope.name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.case import Case
-from conformance.script.initiator import UnreadableError
-from conformance.script.session import Environment, Session, UntestableError
+from conformance.script.session import Environment, RefusedError, Session, UntestableError
+from conformance.script.side import UnreadableError
 from conformance.signing import Key
+from conformance.wire.adapter import AdapterError
 from conformance.wire.link import GoneError, OverdueError
 from conformance.wire.transcript import Event, Transcript
 
@@ -19,15 +20,24 @@ _LEEWAY = 60.0
 """Seconds beyond a case's own waits after which its script counts as hung."""
 
 
-async def execute(case: Case, environment: Environment, *, seed: bytes, key: Key | None = None) -> Transcript:
-    """Run ``case`` once. Whatever happens in its script ends up in the transcript."""
-    session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault)
-    head = header(case, environment, seed)
+async def execute(
+    case: Case, environment: Environment, *, seed: bytes, key: Key | None = None, items: Sequence[int] = ()
+) -> Transcript:
+    """Run ``case`` once. Whatever happens in its script ends up in the transcript.
+
+    Of a generated case only ``items`` are run, or all of them where none are named.
+    """
+    drawn = [*items] or [*range(case.items)]
+    session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault, items=drawn)
+    head = {**header(case, environment, seed), **({"items": drawn} if case.items else {})}
     try:
+        session.require(case.needs)
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
             await case.script(session)
-    except (GoneError, OverdueError, UnreadableError, UntestableError):
+    except (GoneError, OverdueError, RefusedError, UnreadableError, UntestableError):
         pass  # the script cannot go on; the transcript says why
+    except AdapterError as error:
+        _harness(session, str(error))
     except TimeoutError:
         _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
     except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from conformance.cases.registry import cases
+from conformance.data import requirements
 from conformance.judge.finding import Verdict
 from conformance.judge.judge import Judgement, judge
 from conformance.mutants.mutant import Mutant
@@ -37,7 +38,7 @@ def kills(mutant: Mutant) -> list[Kill]:
 def against(mutant: Mutant, case: str) -> Judgement:
     """``case`` against ``mutant``."""
     known = cases()[case]
-    return judge(known, transcript_of(known, mutant.node, mutant.connection))
+    return judge(known, transcript_of(known, mutant.node, mutant.connection, mutant.adapter))
 
 
 def _kill(mutant: Mutant, case: str, judgement: Judgement) -> Kill:
@@ -45,7 +46,9 @@ def _kill(mutant: Mutant, case: str, judgement: Judgement) -> Kill:
 
 
 def _why_not(mutant: Mutant, case: str, judgement: Judgement) -> str:
-    if judgement.verdict is not Verdict.FAIL:
+    # Who breaks a SHOULD is caught with a warning.
+    wanted = Verdict.FAIL if any(requirements()[each].is_must for each in mutant.breaks) else Verdict.WARN
+    if judgement.verdict is not wanted:
         return f"the case ends with {judgement.verdict}"
     named = {each for finding in judgement.findings for each in finding.requirements}
     if not named & set(mutant.breaks):

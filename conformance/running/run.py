@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -21,9 +22,14 @@ from .execute import execute
 from .preflight import Watch
 from .results import beside_twins
 from .scope import Standing, standings
+from .shrink import shrunk
 
 _AT_ONCE = 6
 """Waiting cases that run beside each other: each may hold a place in the target's queue."""
+_IN_TURN = 2
+"""Cases that wait for nothing but the target run in so many lines: a model answers two at once faster than one by one."""
+_HOLDING = 2
+"""Those of them that hold an answer: a target that answers four at once has places left for the other cases."""
 
 
 class Outcome(StrEnum):
@@ -46,16 +52,15 @@ class Selection:
     tier: Tier = "core"
     patterns: tuple[str, ...] = ()
     """Shell patterns of ids; none: all."""
+    only: tuple[int, ...] = ()
+    """Of generated cases, the items that are drawn; none: all."""
 
     def cases(self) -> list[Case]:
         """The cases, with the honest twins that they need. Raises `SelectionError` where there are none."""
         known = cases()
         within = TIERS[: TIERS.index(self.tier) + 1]
-        asked = [
-            each
-            for each in known.values()
-            if each.tier in within and each.role in self.scope.roles and (self.scope.adapter or not each.needs)
-        ]
+        asked = [each for each in known.values() if each.tier in within and each.role in self.scope.roles]
+        asked = [each for each in asked if self.scope.adapter or not each.needs]
         for pattern in self.patterns:
             if not any(fnmatchcase(each, pattern) for each in known):
                 raise SelectionError(f"no case matches {pattern!r}; `list` shows all")
@@ -63,18 +68,22 @@ class Selection:
             asked = [each for each in asked if any(fnmatchcase(each.id, pattern) for pattern in self.patterns)]
         if not asked:
             raise SelectionError("the selection has no case: widen --tier, --set or --filter")
+        for item in self.only:
+            if not any(0 <= item < each.items for each in asked):
+                raise SelectionError(f"no case of the selection draws an item {item}")
         wanted = {each.id for each in asked} | {each.twin for each in asked if each.twin}
         return [each for each in known.values() if each.id in wanted]
 
     @property
     def is_whole(self) -> bool:
         """Whether every requirement of the set has to be shown."""
-        return self.tier == TIERS[-1] and not self.patterns
+        return self.tier == TIERS[-1] and not self.patterns and not self.only
 
     def describe(self) -> str:
         """What a verdict over it is about, for people."""
         filtered = f", filtered by {' '.join(self.patterns)}" if self.patterns else ""
-        return f"set {self.scope.name}, tier {self.tier}{filtered}"
+        only = f", only item {' and '.join(map(str, self.only))}" if self.only else ""
+        return f"set {self.scope.name}, tier {self.tier}{filtered}{only}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,30 +136,40 @@ async def run(
     began: Callable[[Case], None] = lambda _: None,
     ended: Callable[[Judgement], None] = lambda _: None,
 ) -> Run:
-    """Run the cases of a selection: those that wait on purpose beside each other, the others one by one meanwhile."""
+    """Run the cases of a selection: those that wait on purpose beside each other, the others meanwhile in lines.
+
+    A generated case that fails is run again with fewer of its items.
+    """
     selected = selection.cases()
     judgements: dict[str, Judgement] = {}
-    places = asyncio.Semaphore(_AT_ONCE)
+    places, answers = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_HOLDING)
 
     watch = Watch(environment, seed=seed, key=key)
 
     async def one(case: Case) -> None:
+        async def again(items: Sequence[int]) -> Judgement:
+            return judge(case, await execute(case, environment, seed=seed, key=key, items=items))
+
         began(case)
-        transcript = watch.absent(case) or await execute(case, environment, seed=seed, key=key)
+        transcript = watch.absent(case) or await execute(case, environment, seed=seed, key=key, items=selection.only)
         await watch.saw(transcript)
-        judgements[case.id] = judge(case, transcript)
+        judgements[case.id] = await shrunk(judge(case, transcript), again)
         ended(judgements[case.id])
 
     async def waiting(case: Case) -> None:
-        async with places:
+        async with answers if case.holds else nullcontext(), places:
             await one(case)
 
+    async def in_turn(cases: Iterator[Case]) -> None:
+        for case in cases:
+            await one(case)
+
+    prompt = iter([case for case in selected if not case.seconds])
     async with asyncio.TaskGroup() as group:
         for case in _waiting(selected):
             group.create_task(waiting(case))
-        for case in selected:
-            if not case.seconds:
-                await one(case)
+        for _ in range(_IN_TURN):
+            group.create_task(in_turn(prompt))
     return Run(
         selection=selection,
         judgements=beside_twins({case.id: judgements[case.id] for case in selected}),

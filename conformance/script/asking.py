@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from conformance import dcbor, framing, signing
+from conformance import dcbor, framing, shapes, signing
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.offer import Quote, chain
 from conformance.signing import Key
 from conformance.wire.link import DEADLINE
 
-from .initiator import Frame, Initiator, UnreadableError
+from .initiator import Initiator
+from .side import Frame, UnreadableError, readable
 
 if TYPE_CHECKING:
     from .faults import Fault
@@ -38,6 +40,11 @@ class Draft:
     body: bytes = b""
     kind: int = framing.REQUEST
     links: list[bytes] = field(default_factory=list)
+
+    @property
+    def name(self) -> bytes:
+        """The name of the open."""
+        return signing.name(signing.OPEN, self.signed[0])
 
 
 Edit = Callable[[Draft], None]
@@ -75,7 +82,8 @@ class Asking:
         """Bytes of CHUNK frames."""
         self.credit = limit("INITIAL_CREDIT")
         self.close: dict[int, Item] | None = None
-        self._close_body = b""
+        self.close_body = b""
+        """The bytes of the close that were signed."""
 
     # Making the request
 
@@ -148,18 +156,22 @@ class Asking:
 
     async def accept(self, within: float = DEADLINE) -> int:
         """ACCEPT; the input tokens."""
-        self.input_tokens = (await self._expect(framing.ACCEPT, within))[0]
-        return int(self.input_tokens or 0)
+        frame = await self.next(within)
+        if frame.kind != framing.ACCEPT:
+            raise UnreadableError("ACCEPT was expected")
+        self.input_tokens = int(frame.value[0])
+        return self.input_tokens
 
     async def next(self, within: float = DEADLINE) -> Frame:
-        """The next frame: a CHUNK is counted."""
+        """The next frame: a CHUNK is counted, and a close read. Raises `UnreadableError` where it has not its shape."""
         frame = await self.side.frame(self.stream, "a frame of the answer", within)
-        if frame.kind == framing.CHUNK and isinstance(frame.value, dict):
-            self.chunks.append((frame.value.get(0, ""), frame.value.get(1, 0)))
+        if frame.kind == framing.CHUNK:
+            self.chunks.append((frame.value[0], frame.value[1]))
             self.received += len(framing.write_frame(frame.kind, frame.body))
-        if frame.kind == framing.END and isinstance(frame.value, dict) and isinstance(frame.value.get(1), list):
-            self._close_body = frame.value[1][0]
-            self.close = dcbor.decode(self._close_body)
+        if frame.kind == framing.END:
+            self.close_body = frame.value[1][0]
+            close = readable(self.close_body)
+            self.close = close if shapes.broken("close-body", close) is None else None
         return frame
 
     async def chunk(self, within: float = DEADLINE) -> Frame:
@@ -168,9 +180,6 @@ class Asking:
         if frame.kind != framing.CHUNK:
             raise UnreadableError("CHUNK was expected")
         return frame
-
-    async def _expect(self, kind: int, within: float) -> dict[int, Item]:
-        return await self.side.expect(self.stream, kind, within)
 
     # Paying and ending
 
@@ -200,37 +209,68 @@ class Asking:
 
     async def finish(self, within: float = DEADLINE) -> Frame:
         """Pay, read and agree until END or ERROR; that frame. An ACCEPT that has not come is waited for."""
+        return self.settle(await self.answer(within))
+
+    async def answer(self, within: float = DEADLINE) -> Frame:
+        """Pay and read until END or ERROR; that frame, to which nothing is said."""
         if self.input_tokens is None:
             first = await self.next(within)
             if first.kind != framing.ACCEPT:
-                return await self._settle(first)
+                return first
             self.input_tokens = first.value[0]
         while True:
             self.pay()
             frame = await self.next(within)
             if frame.kind != framing.CHUNK:
-                return await self._settle(frame)
+                return frame
             self.give_credit()
 
-    async def _settle(self, frame: Frame) -> Frame:
+    async def until_end(self, within: float = DEADLINE) -> bytes:
+        """Pay and read until END; the signature that agrees to it, which is not sent.
+
+        Raises `UnreadableError` where no END comes to which anybody could agree.
+        """
+        frame = await self.answer(within)
+        if frame.kind != framing.END or self.close is None:
+            raise UnreadableError("END was expected")
+        return self.agreement()
+
+    async def last(self, within: float = DEADLINE) -> Frame:
+        """Read over text until any other frame, and pay nothing; that frame.
+
+        It has to come ``within`` seconds of the last text: heartbeats do not count.
+        """
+        now = asyncio.get_running_loop().time
+        until = now() + within
+        while (frame := await self.next(max(until - now(), 0.0))).kind == framing.CHUNK:
+            if any(self.chunks[-1]):
+                until = now() + within
+        return frame
+
+    def settle(self, frame: Frame) -> Frame:
+        """Agree to END; end this side behind ERROR."""
         if frame.kind == framing.END and self.close is not None:
             self.countersign()
         elif frame.kind == framing.ERROR:
             self.side.link.write(self.stream, b"", fin=True)
         return frame
 
-    def cancel(self) -> None:
-        """CANCEL what has come, with the last released tick."""
-        self.write(framing.CANCEL, {0: len(self.chunks), 1: self.k, 2: self.links[self.k]})
+    def cancel(self, chunks: int | None = None) -> None:
+        """CANCEL what has come, or another number of chunks, with the last released tick."""
+        taken = len(self.chunks) if chunks is None else chunks
+        self.write(framing.CANCEL, {0: taken, 1: self.k, 2: self.links[self.k]})
 
     def countersign(self) -> None:
         """COUNTERSIGN, and the end of this side."""
-        key = self.side.session.key
-        self.write(framing.COUNTERSIGN, {0: key.sign(signing.COUNTERSIGN, self._close_body)}, fin=True)
+        self.write(framing.COUNTERSIGN, {0: self.agreement()}, fin=True)
+
+    def agreement(self) -> bytes:
+        """The signature of COUNTERSIGN."""
+        return self.side.session.key.sign(signing.COUNTERSIGN, self.close_body)
 
     def write(self, kind: int, body: Item, *, fin: bool = False) -> None:
         """Any frame on this stream."""
-        self.side.link.write(self.stream, framing.write_frame(kind, dcbor.encode(body)), fin)
+        self.side.link.write(self.stream, framing.frame(kind, body), fin)
 
     # Reserved values
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from enum import Enum, auto
 from typing import Any
 
 from .transcript import Event, What
 
 DEADLINE = 15.0
 """Seconds that the suite waits for anything that has no time of its own in SPEC.md."""
+
+
+MAX_BYTES = 32 * 1024 * 1024
+"""Bytes of the target's that are kept of one case: twice the longest answer."""
+MAX_EVENTS = 250_000
+"""Events that are kept of one case: about a hundred megabytes, whatever they hold."""
 
 
 class GoneError(Exception):
@@ -27,14 +35,25 @@ class Recorder:
         self.events: list[Event] = []
         self._began = asyncio.get_running_loop().time()
         self._links = 0
+        self._bytes = 0
+        self.full = False
+        """Whether the target sent more than is kept."""
 
     def now(self) -> float:
         """Seconds since the case began."""
         return asyncio.get_running_loop().time() - self._began
 
     def add(self, event: Event) -> None:
-        """Note what happened."""
-        self.events.append(event)
+        """Note what happened. Of a flood no more than the beginning is kept, and that it was one."""
+        if event.by == "suite":
+            self.events.append(event)
+        elif not self.full:
+            self.events.append(event)
+            self._bytes += len(event.data)
+            if self._bytes > MAX_BYTES or len(self.events) > MAX_EVENTS:
+                self.full = True
+                facts = {"bytes": self._bytes, "events": len(self.events)}
+                self.events.append(Event(at=event.at, link=event.link, by="suite", what="flood", facts=facts))
 
     def number(self) -> int:
         """The number of the next connection."""
@@ -53,6 +72,8 @@ class Link(ABC):
         self.binding: bytes | None = None
         self.over = False
         """Whether either side has closed, or the connection is lost."""
+        self.announced: dict[str, Any] = {}
+        """What QUIC and TLS have shown of the target."""
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
 
     # For scripts
@@ -85,6 +106,10 @@ class Link(ABC):
     def note(self, what: What, **facts: Any) -> None:
         """Write a remark of the suite into the transcript."""
         self._note(what, facts=facts)
+
+    def note_fault(self, fault: str, stream: int) -> None:
+        """Write into the transcript that the suite breaks a rule from here on, on ``stream`` or (-1) anywhere."""
+        self._note("fault", stream=stream, facts={"fault": fault})
 
     async def next(self, *, within: float = DEADLINE, what: str) -> Event:
         """The next event of the target.
@@ -142,8 +167,39 @@ class Link(ABC):
         self.recorder.add(event)
         if what in ("close", "gone"):
             self.over = True
-        if what != "transport":
+        elif self.recorder.full and not self.over:
+            self.close()
+            self._inbox.put_nowait(replace(event, what="gone"))
+            return
+        if what == "transport":
+            self.announced |= event.facts
+        else:
             self._inbox.put_nowait(event)
 
     def _note(self, what: What, **details: Any) -> None:
         self.recorder.add(Event(at=self.recorder.now(), link=self.number, by="suite", what=what, **details))
+
+
+class Manner(Enum):
+    """How the suite listens."""
+
+    PLAIN = auto()
+    ODD_CERTIFICATE = auto()
+    """With a certificate of another name and issuer, that expired long ago."""
+    TICKETS = auto()
+    """With session tickets for whoever comes, which break TRN-012."""
+
+
+class Listening(ABC):
+    """A place at which the target dials the suite."""
+
+    address: str
+    """As the target is told: HOST:PORT."""
+
+    @abstractmethod
+    async def accept(self, within: float = DEADLINE) -> Link:
+        """The next connection that the target dialed, with its channel binding. Raises `OverdueError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Listen no more; connections that are open end without a word."""

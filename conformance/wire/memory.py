@@ -8,7 +8,7 @@ from typing import Any
 from conformance.honest.connection import Connection
 from conformance.honest.node import ALPN, Node
 
-from .link import GoneError, Link, Recorder
+from .link import DEADLINE, GoneError, Link, Listening, Manner, OverdueError, Recorder
 
 _REFUSED = 0x100 + 120
 """TLS alert no_application_protocol as a QUIC error (RFC 9001 section 4.8)."""
@@ -73,6 +73,44 @@ class MemoryPort:
     def ping(self) -> None:
         """PING."""
         self._link.deliver("transport", facts={"ping": True})
+
+
+class MemoryListening(Listening):
+    """A place where nodes in this process dial the suite."""
+
+    def __init__(self, recorder: Recorder, address: str, manner: Manner) -> None:
+        self.address = address
+        self._manner = manner
+        self._tickets = False
+        self._recorder = recorder
+        self._arrived: asyncio.Queue[MemoryLink] = asyncio.Queue()
+        self._closed = False
+
+    def arrive(self, node: Node, connection: type[Connection], expected: bytes | None) -> Connection | None:
+        """``node`` dials: its side of the connection, if anybody listens."""
+        if self._closed or (self._manner is Manner.ODD_CERTIFICATE and node.distrusts_certificates):
+            return None
+        link = MemoryLink(self._recorder, initiates=False)
+        binding = node.entropy.take(32)
+        link.connection = connection(node, MemoryPort(link), binding, expected)
+        link.deliver("transport", facts=node.client_hello(resumes=self._tickets))
+        self._tickets = self._manner is Manner.TICKETS
+        link.opened(binding)
+        link.connection.opened()
+        self._arrived.put_nowait(link)
+        return link.connection
+
+    async def accept(self, within: float = DEADLINE) -> MemoryLink:
+        """The next connection that a node dialed. Raises `OverdueError`."""
+        try:
+            async with asyncio.timeout(within):
+                return await self._arrived.get()
+        except TimeoutError:
+            raise OverdueError("a connection of the target") from None
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._closed = True
 
 
 def dial(recorder: Recorder, node: Node, connection: type[Connection], *, alpn: str = ALPN) -> MemoryLink:

@@ -29,6 +29,7 @@ from aioquic.quic.events import (
     StreamReset,
 )
 from aioquic.quic.logger import QuicLogger, QuicLoggerTrace
+from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import SessionTicket
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -36,7 +37,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from . import exporter
-from .link import GoneError, Link, OverdueError, Recorder
+from .initial import FirstFlight
+from .link import DEADLINE, GoneError, Link, Listening, Manner, OverdueError, Recorder
 from .transcript import What
 
 ALPN = "mycellm/1"
@@ -139,7 +141,7 @@ class QuicLink(Link):
         self.carrier.release()
 
     def _send(self, stream: int, data: bytes, fin: bool) -> None:
-        self.carrier.act(lambda quic: quic.send_stream_data(stream, data, fin))
+        self.carrier.act(lambda quic: _write(quic, stream, data, fin=fin))
 
     def _reset(self, stream: int, code: int) -> None:
         self.carrier.act(lambda quic: quic.reset_stream(stream, code))
@@ -149,6 +151,15 @@ class QuicLink(Link):
 
     def _close(self, code: int, reason: str) -> None:
         self.carrier.close(code, reason)
+
+
+def _write(quic: QuicConnection, stream: int, data: bytes, *, fin: bool) -> None:
+    """Send on a stream. Those below it that are left out are made, without a byte: else aioquic takes them as over."""
+    newest = quic.get_next_available_stream_id()
+    if stream % 4 == newest % 4:
+        for skipped in range(newest, stream, 4):
+            quic.send_stream_data(skipped, b"")
+    quic.send_stream_data(stream, data, fin)
 
 
 class _Carrier(QuicConnectionProtocol):
@@ -163,16 +174,28 @@ class _Carrier(QuicConnectionProtocol):
         self._trace = trace
         self._flush_due = False
         self._closing = False
+        self._flight = FirstFlight()
         link.carrier = self
         trace.carrier = self
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """A datagram of the target."""
+        if not self.link.initiates:
+            self._look_at(data.encode() if isinstance(data, str) else data)
         self._secrets.current, self._trace.reading = self, True
         try:
             super().datagram_received(data, addr)
         finally:
             self._secrets.current, self._trace.reading = None, False
+
+    def _look_at(self, datagram: bytes) -> None:
+        """What an initiator's first packets show."""
+        early = self._flight.zero_rtt
+        offered = self._flight.read(datagram)
+        if offered is not None:
+            self.link.shown(**offered)
+        if self._flight.zero_rtt and not early:
+            self.link.shown(early_data=True)
 
     def error_received(self, exc: Exception) -> None:
         """Nothing listens there; QUIC's own timers would find out a minute later."""
@@ -241,6 +264,13 @@ class _Carrier(QuicConnectionProtocol):
             self.ready.exception()
 
 
+async def listen(recorder: Recorder, host: str, manner: Manner) -> Listener:
+    """Listen for the target on any free port of ``host``."""
+    listener = Listener(recorder)
+    await listener.open(host, manner)
+    return listener
+
+
 async def dial(recorder: Recorder, host: str, port: int, *, alpn: str = ALPN, within: float) -> QuicLink:
     """A connection to the target, once it has its channel binding.
 
@@ -303,28 +333,33 @@ class _Connected:
         self._transport.sendto(data)
 
 
-class Listener:
-    """A socket at which the target dials the suite."""
+class Listener(Listening):
+    """A socket at which the target dials the suite. Made by `listen`."""
 
-    def __init__(self, recorder: Callable[[], Recorder]) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._secrets, self._log = _Secrets(), _Log()
         self._arrived: asyncio.Queue[QuicLink] = asyncio.Queue()
-        self._transport: asyncio.DatagramTransport | None = None
         self._server: QuicServer | None = None
 
-    async def open(self) -> tuple[str, int]:
-        """Listen on any free port of the loopback address; the address."""
+    async def open(self, host: str, manner: Manner) -> None:
+        """Listen on any free port of ``host``."""
         configuration = _configuration(is_client=False, alpn=ALPN, secrets=self._secrets, log=self._log)
-        configuration.certificate, configuration.private_key = _certificate()
-        loop = asyncio.get_running_loop()
-        self._transport, self._server = await loop.create_datagram_endpoint(
-            lambda: QuicServer(configuration=configuration, create_protocol=self._create), local_addr=("127.0.0.1", 0)
+        configuration.certificate, configuration.private_key = _certificate(odd=manner is Manner.ODD_CERTIFICATE)
+        tickets: dict[bytes, SessionTicket] = {}
+        handlers: dict[str, Any] = {}
+        if manner is Manner.TICKETS:
+            handlers = {
+                "session_ticket_fetcher": tickets.get,
+                "session_ticket_handler": lambda ticket: tickets.update({ticket.ticket: ticket}),
+            }
+        transport, self._server = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: QuicServer(configuration=configuration, create_protocol=self._create, **handlers),
+            local_addr=(host, 0),
         )
-        host, port = self._transport.get_extra_info("sockname")[:2]
-        return host, port
+        self.address = f"{host}:{transport.get_extra_info('sockname')[1]}"
 
-    async def accept(self, within: float) -> QuicLink:
+    async def accept(self, within: float = DEADLINE) -> QuicLink:
         """The next connection that the target dialed, once it has its channel binding. Raises `OverdueError`."""
         try:
             async with asyncio.timeout(within):
@@ -337,12 +372,12 @@ class Listener:
             raise OverdueError("a connection of the target") from None
 
     def close(self) -> None:
-        """Stop listening; connections that are open end without a word."""
+        """Listen no more; connections that are open end without a word."""
         if self._server is not None:
             self._server.close()
 
     def _create(self, quic: QuicConnection, stream_handler: object = None) -> _Carrier:
-        link = QuicLink(self._recorder(), initiates=False)
+        link = QuicLink(self._recorder, initiates=False)
         assert self._log.newest is not None  # quic has just asked for it
         self._arrived.put_nowait(link)
         return _Carrier(quic, link, self._secrets, self._log.newest)
@@ -357,6 +392,7 @@ def _configuration(*, is_client: bool, alpn: str, secrets: _Secrets, log: _Log) 
         max_stream_data=_WINDOW,
         quic_logger=log,
         secrets_log_file=cast(TextIO, secrets),
+        supported_versions=[QuicProtocolVersion.VERSION_1],
         verify_mode=ssl.CERT_NONE,
     )
 
@@ -368,18 +404,21 @@ def _kind(quic: QuicConnection) -> str:
     return f"EC {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
 
 
-def _certificate() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """A throw-away certificate (TRN-013)."""
+def _certificate(*, odd: bool) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A throw-away certificate (TRN-013), or an ``odd`` one, in which nothing but the key is of use."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mycellm")])
+    name, issuer = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)])
+        for each in (("another.example", "nobody") if odd else ("mycellm", "mycellm"))
+    )
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+        .not_valid_after(datetime(2001 if odd else 9999, 12, 31, 23, 59, 59, tzinfo=UTC))
         .sign(key, hashes.SHA256())
     )
     return certificate, key

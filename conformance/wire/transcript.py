@@ -15,7 +15,7 @@ FORMAT = 1
 
 By: TypeAlias = Literal["suite", "target"]
 What: TypeAlias = Literal[
-    "open", "data", "reset", "stop", "close", "gone", "transport",
+    "open", "data", "reset", "stop", "close", "gone", "flood", "transport",
     "fault", "wait", "untestable", "not-applicable", "harness", "adapter",
 ]  # fmt: skip
 
@@ -32,12 +32,13 @@ class Event:
     data: bytes of ``stream``, and its end with ``fin``. reset, stop: RESET_STREAM, STOP_SENDING with ``code``.
     close: CONNECTION_CLOSE with ``code`` (``facts``: layer, reason). gone: the connection ended without one.
     transport: what QUIC and TLS showed of the target (``facts``).
+    flood: the target sent more than the suite keeps of one case (``facts``: bytes, events); what followed is left out.
     fault: the suite breaks the rule that ``facts`` names from here on.
     wait: the suite waits for something (``facts``: for, at most; and over, where it never came).
     untestable: something that the case needs is not there (``facts``: reason, lift: how to have it).
     not-applicable: the target declares not to have what the case is about (``facts``: reason).
     harness: the suite itself failed (``facts``: error).
-    adapter: one line to or from the adapter (``facts``).
+    adapter: one line to the adapter or from it (``facts``: verb, and options, result, refused or unsupported).
     """
 
     at: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mycellm_proto.economy import close_body, quote_body
 from mycellm_proto.errors import ProtocolError
-from mycellm_proto.receipt import MAX_RECEIPT, close_body, decode_receipt, quote_body, verify_receipt
+from mycellm_proto.receipt import MAX_RECEIPT, decode_receipt, verify_receipt
 from mycellm_proto.signed import Context
 
 if TYPE_CHECKING:

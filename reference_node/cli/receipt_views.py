@@ -6,11 +6,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from mycellm_proto.economy import DIRECT_NETWORK
+from mycellm_proto.economy import DIRECT_NETWORK, open_body
 from mycellm_proto.errors import ProtocolError
 from mycellm_proto.keys import KEY_SIZE
 from mycellm_proto.nodeid import encode_node_id
-from mycellm_proto.receipt import encode_receipt, open_body, receipt_of
+from mycellm_proto.receipt import encode_receipt, receipt_of
 
 from . import output
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import log
 from ..config import DEFAULT_HOME, SETTINGS, Address
-from ..identity import API_KEY_FILE, load_or_create, load_or_create_api_key
+from ..identity import API_KEY_FILE, load_or_create_api_key, load_with_receipts
 from . import arguments, output, runfile
 from .output import CommandError
 from .version import version
@@ -62,8 +62,11 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
+    from ..store import RECEIPTS_FILE  # late: the other commands do without the store
+
     with runfile.claim(settings.home):
-        asyncio.run(_serve(settings, load_or_create(settings.home), as_json=args.json))
+        identity = load_with_receipts(settings.home, settings.home / RECEIPTS_FILE)
+        asyncio.run(_serve(settings, identity, as_json=args.json))
     return 0
 
 

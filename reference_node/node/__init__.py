@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from . import clock
 from .node import Node
 from .peers import PeerStatus
 from .probe import ProbeResult, probe
 
-__all__ = ["Node", "PeerStatus", "ProbeResult", "probe"]
+__all__ = ["Node", "PeerStatus", "ProbeResult", "clock", "probe"]

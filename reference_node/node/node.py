@@ -10,6 +10,7 @@ from mycellm_proto.errors import ErrorCode
 
 from .. import log
 from ..config import Address
+from ..identity import mark_used
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.signed import Signed
 
-    from ..config import Settings
+    from ..config import PeerAddress, Settings
     from ..generation import Generator
     from ..identity import Identity
 
@@ -44,13 +45,14 @@ class Node:
         self._settings = settings
         self._identity = identity
         self._store = store
+        self._forbidden: set[bytes] = set()
         self._background = Background()
         self._local = LocalModel(settings, engine)
         self._service = Service(
             store,
             self._background,
             find=self._serves,
-            permits=settings.access.permits,
+            permits=self._permits,
             allowance=settings.allowance,
         )
 
@@ -62,6 +64,7 @@ class Node:
         """
         node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine)
         try:
+            mark_used(settings.home, identity)
             await node._listen(settings.quic)
         except BaseException:
             await node._store.aclose()
@@ -117,6 +120,20 @@ class Node:
         """Every peer, the configured ones first."""
         return self._peers.status()
 
+    def use(self, target: PeerAddress) -> None:
+        """Dial another peer, and keep it as if the settings named it."""
+        self._peers.add(target)
+
+    def withdraw(self) -> None:
+        """Serve the model no more, neither to peers nor here."""
+        self._local.engine = None
+        self._advertise()
+
+    def forbid(self, node_id: bytes) -> None:
+        """Serve the node with that id no more, whatever the settings allow."""
+        self._forbidden.add(node_id)
+        self._advertise()
+
     async def aclose(self) -> None:
         """Bill what runs, keep every receipt, say goodbye."""
         for task in self._tasks:
@@ -156,6 +173,9 @@ class Node:
     def _link(self, expected: bytes | None = None) -> PeerLink:
         return PeerLink(self, self._identity.key, expected)
 
+    def _permits(self, node_id: bytes) -> bool:
+        return self._settings.access.permits(node_id) and node_id not in self._forbidden
+
     def _accept(self) -> PeerLink | None:
         if self._service.closing:
             return None
@@ -170,7 +190,7 @@ class Node:
 
     def _offers(self, link: PeerLink) -> list[Signed]:
         engine = self._local.engine
-        if engine is None or link.session is None or not self._settings.access.permits(link.session.peer):
+        if engine is None or link.session is None or not self._permits(link.session.peer):
             return []
         prices = {"price_in": self._settings.price_in, "price_out": self._settings.price_out}
         return [make_quote(self._identity.key, engine.info, now=clock.now(), **prices)]

@@ -19,6 +19,7 @@ from mycellm_proto.nodeid import encode_node_id
 
 from .. import log
 from ..config import Address
+from ..quic import LazyTimer
 from . import clock
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class PeerLink:
         self._expected = expected
         self._link: Link | None = None
         self._connection: Connection | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = LazyTimer(asyncio.get_running_loop(), self._expired)
         self._due: float | None = None
         self._working = False
 
@@ -142,7 +143,7 @@ class PeerLink:
     def link_closed(self, code: int, by_peer: bool) -> None:
         """The link is gone."""
         self._link = None
-        self._disarm()
+        self._timer.stop()
         if self.failure is None:
             self.failure = error_code(code)
         if self._connection is not None:
@@ -261,19 +262,14 @@ class PeerLink:
         due = self.protocol.next_timeout() if self._link is not None else None
         if due == self._due:
             return
-        self._disarm()
-        if due is not None:
-            delay = max(0.0, due - clock.now())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._expired)
-            self._due = due
+        self._due = due
+        if due is None:
+            self._timer.rest()
+        else:
+            self._timer.arm(clock.loop_time(due))
 
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._due = None
-
-    def _expired(self) -> None:
-        self._timer = self._due = None
+    def _expired(self, _: float) -> None:
+        self._due = None
         self.protocol.handle_timeout(clock.now())
         self.work()
 

@@ -59,6 +59,7 @@ class Peers:
         self._endpoint = endpoint
         self._make = make
         self._configured = [ConfiguredPeer(target) for target in targets]
+        self._group: asyncio.TaskGroup | None = None
 
     @property
     def trusted(self) -> set[bytes]:
@@ -83,9 +84,17 @@ class Peers:
 
     async def keep(self) -> None:
         """Dial every configured peer, again whenever it is lost, until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
             for peer in self._configured:
-                group.create_task(self._keep(peer))
+                self._group.create_task(self._keep(peer))
+            await asyncio.get_running_loop().create_future()  # others may be added
+
+    def add(self, target: PeerAddress) -> None:
+        """Dial another peer, and keep it as the configured ones."""
+        peer = ConfiguredPeer(target)
+        self._configured.append(peer)
+        if self._group is not None:
+            self._group.create_task(self._keep(peer))
 
     def status(self) -> list[PeerStatus]:
         """Every peer, the configured ones first."""

@@ -34,7 +34,7 @@ def make_quote(key: SigningKey, model: ModelInfo, *, price_in: int, price_out: i
         context_length=model.context_length,
         price_in=price_in,
         price_out=price_out,
-        tick_value=max(1, TICK_TOKENS * max(price_in, price_out)),
+        tick_value=max(1, TICK_TOKENS * max(price_in, price_out)),  # RCP-058: a tick pays for a token and more
         prepaid_ticks=PREPAID_TICKS,
         window=WINDOW_TICKS,
         expires=int(now) + QUOTE_LIFETIME_S,

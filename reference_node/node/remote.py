@@ -104,7 +104,7 @@ class RemoteModel:
 
     async def _place(self, request: ChatRequest) -> Call:
         prompt = self.prompt_bound(request)
-        ceiling = self.ceiling(request)
+        ceiling = self.ceiling(request, prompt)
         try:
             number = await self._consumer.sequences.take(self.quote.network, self.quote.provider)
             order = place_order(
@@ -138,9 +138,9 @@ class RemoteModel:
         text = sum(len(message.content.encode()) for message in request.messages)
         return min(text + MESSAGE_TOKENS * len(request.messages) + TEMPLATE_TOKENS, self.quote.context_length)
 
-    def ceiling(self, request: ChatRequest) -> int:
-        """Micro-credits that the answer can cost at most. Raises `GenerationError` past ``max_spend``."""
-        most = self.quote.owed(self.prompt_bound(request), min(request.max_tokens, self.quote.context_length))
+    def ceiling(self, request: ChatRequest, prompt: int) -> int:
+        """Micro-credits that an answer to ``prompt`` tokens can cost. Raises `GenerationError` past ``max_spend``."""
+        most = self.quote.owed(prompt, min(request.max_tokens, self.quote.context_length))
         most = max(most, self.quote.prepaid_ticks * self.quote.tick_value)
         least = max(self.quote.owed(1, 1), self.quote.prepaid_ticks * self.quote.tick_value)
         if least > self._consumer.max_spend:

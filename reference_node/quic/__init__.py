@@ -8,5 +8,6 @@ exactly once for every handler that was taken.
 from .endpoint import Endpoint
 from .handler import LinkHandler
 from .link import Link
+from .timers import LazyTimer
 
-__all__ = ["Endpoint", "Link", "LinkHandler"]
+__all__ = ["Endpoint", "LazyTimer", "Link", "LinkHandler"]

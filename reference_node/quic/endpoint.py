@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Self, cast
 
 from mycellm_proto.errors import ErrorCode
@@ -53,7 +52,6 @@ class Endpoint(asyncio.DatagramProtocol):
         self._half_open: set[Link] = set()
         self._closing: dict[Link, None] = {}
         self._marked: dict[Link, None] = {}
-        self._in_turn = False
         self._flush_is_due = False
 
     # For the protocol
@@ -106,21 +104,14 @@ class Endpoint(asyncio.DatagramProtocol):
             self._transport.sendto(datagram, address)
 
     def mark(self, link: Link) -> None:
-        """``link`` has something to send or to end: at the end of this turn, or else of the loop's."""
-        self._marked[link] = None
-        if not self._in_turn and not self._flush_is_due:
-            self._flush_is_due = True
-            self.loop.call_soon(self._flush_soon)
+        """``link`` has something to send or to end: soon, after the tasks that are woken in this turn of the loop.
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """A callback of the event loop: what it marks is flushed when it ends."""
-        self._in_turn = True
-        try:
-            yield
-        finally:
-            self._in_turn = False
-            self._flush()
+        So what they answer to a datagram leaves with its acknowledgement, and nobody waits for that to be written.
+        """
+        self._marked[link] = None
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.loop.call_soon(self._flush)
 
     def route(self, cid: bytes, link: Link) -> None:
         """Datagrams for ``cid`` are ``link``'s."""
@@ -164,15 +155,10 @@ class Endpoint(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         """One datagram, from anybody."""
         link = self._routes.get(destination(data))
-        self._in_turn = True
-        try:
-            if link is not None:
-                link.receive(data, addr, self.loop.time())
-            else:
-                self._receive_unknown(data, addr)
-        finally:
-            self._in_turn = False
-            self._flush()
+        if link is not None:
+            link.receive(data, addr, self.loop.time())
+        else:
+            self._receive_unknown(data, addr)
 
     def error_received(self, exc: Exception) -> None:
         """ICMP errors can be forged by anybody, and QUIC's own timers notice a peer that is gone."""
@@ -246,18 +232,9 @@ class Endpoint(asyncio.DatagramProtocol):
 
     # Sending
 
-    def _flush_soon(self) -> None:
-        self._flush_is_due = False
-        self._flush()
-
     def _flush(self) -> None:
         """Let every marked link send. Links that are marked by a `link_closed` meanwhile have the next loop turn."""
+        self._flush_is_due = False
         marked, self._marked = self._marked, {}
-        self._in_turn = True
-        try:
-            for link in marked:
-                link.transmit(self.loop.time())
-        finally:
-            self._in_turn = False
-        if self._marked:
-            self.mark(next(iter(self._marked)))
+        for link in marked:
+            link.transmit(self.loop.time())

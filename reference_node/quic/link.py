@@ -37,7 +37,7 @@ P = ParamSpec("P")
 
 
 class Link:
-    """One connection. Writes are gathered and leave at the end of the callback or loop turn in which they were made.
+    """One connection. Writes are gathered and leave after the loop's turn in which they were made.
 
     Made by `Endpoint`. The protocol uses the methods of the first group; they never raise for what the peer did
     meanwhile: on a closed link or a finished stream they do nothing.
@@ -278,9 +278,8 @@ class Link:
     # Time
 
     def _expire(self, now: float) -> None:
-        with self._endpoint.turn():
-            self._wire.expire(now)
-            self.pump(ErrorCode.TIMEOUT)
+        self._wire.expire(now)
+        self.pump(ErrorCode.TIMEOUT)
 
     def _set_deadline(self, seconds: float, action: Callable[[], None]) -> None:
         self._cancel_deadline()

@@ -32,6 +32,10 @@ class LazyTimer:
             self._handle.cancel()
         self._handle = self._loop.call_at(due, self._wake)
 
+    def rest(self) -> None:
+        """Wake for nothing until `arm` is called again."""
+        self._due = None
+
     def stop(self) -> None:
         """Do not wake any more."""
         self._due = None

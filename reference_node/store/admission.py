@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from mycellm_proto.economy import open_body
+
 from .errors import AllowanceExhaustedError, BrokenChainError, SequenceUsedError, StoreUnavailableError
-from .records import ReceiptState, Record, opened_by
+from .records import ReceiptState, Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -121,7 +123,7 @@ class Admission:
         if sequence in held:
             raise self._used(record, held[sequence], decided=True)
         before = held.get(sequence - 1, before)
-        if before is not None and before != opened_by(record.evidence.open).previous:
+        if before is not None and before != open_body(record.evidence.open).previous:
             raise BrokenChainError("The open does not name the one before it.")
 
     def _check_allowance(self, record: Record, allowance: int, now: float) -> None:

@@ -6,8 +6,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mycellm_proto.economy import close_body, quote_body
 from mycellm_proto.errors import ProtocolError
-from mycellm_proto.receipt import Finding, close_body, quote_body, verify_double_open, verify_evidence
+from mycellm_proto.receipt import Finding, verify_double_open, verify_evidence
 from mycellm_proto.signed import HASH_SIZE, Signed
 
 from . import rows

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from mycellm_proto.economy import Evidence, Open
-from mycellm_proto.receipt import close_body, open_body, quote_body
+from mycellm_proto.economy import Evidence, Open, close_body, open_body, quote_body
 from mycellm_proto.signed import Context
 
 Role = Literal["consumer", "provider"]
-
-RECENT = 256
-"""Bodies that are kept decoded: each is asked for several times while its exchange runs, before its first token too."""
-opened_by = lru_cache(maxsize=RECENT)(open_body)
-quoted_by = lru_cache(maxsize=RECENT)(quote_body)
 
 
 class ReceiptState(StrEnum):
@@ -80,7 +73,7 @@ class Record:
     @classmethod
     def of(cls, role: Role, evidence: Evidence, state: ReceiptState, now: float) -> Record:
         """The record of ``evidence``, whose signatures the protocol has checked. Raises `RemoteProtocolError`."""
-        opened = opened_by(evidence.open)
+        opened = open_body(evidence.open)
         return cls(
             role=role,
             state=state,
@@ -89,7 +82,7 @@ class Record:
             open_hash=evidence.open.digest(Context.OPEN),
             ceiling=opened.ceiling,
             claim=claim_of(evidence, state, opened.ceiling),
-            expires=quoted_by(evidence.quote).expires,
+            expires=quote_body(evidence.quote).expires,
             created=now,
             updated=now,
         )
@@ -107,7 +100,7 @@ def claim_of(evidence: Evidence, state: ReceiptState, ceiling: int) -> int:
     """
     if state is ReceiptState.REFUSED:
         return 0
-    released = min(evidence.ticks * quoted_by(evidence.quote).tick_value, ceiling)
+    released = min(evidence.ticks * quote_body(evidence.quote).tick_value, ceiling)
     if evidence.close is None:
         return released
     total = close_body(evidence.close).total

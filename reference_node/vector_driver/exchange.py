@@ -6,7 +6,7 @@ from typing import Any
 
 from mycellm_proto.connection import Connection
 from mycellm_proto.content import decode_content
-from mycellm_proto.economy import Open
+from mycellm_proto.economy import Open, close_body, open_body
 from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.events import CloseConnection, Event, Failed, ModelsChanged, RequestRefused, Settled, WriteStream
 from mycellm_proto.frames import (
@@ -28,7 +28,7 @@ from mycellm_proto.hello import ConnectionRole
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.limits import MAX_SMALL
 from mycellm_proto.order import Order, place_order
-from mycellm_proto.receipt import close_body, encode_receipt, open_body, receipt_of
+from mycellm_proto.receipt import encode_receipt, receipt_of
 
 from .notation import Inputs, Outcome
 

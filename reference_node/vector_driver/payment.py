@@ -7,12 +7,11 @@ from dataclasses import asdict
 from mycellm_proto.admission import admit
 from mycellm_proto.codec import decode, encode
 from mycellm_proto.content import ChatRequest, decode_content
-from mycellm_proto.economy import read_quote
+from mycellm_proto.economy import quote_body, read_quote
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
 from mycellm_proto.frames import FrameType, Request, decode_frame
 from mycellm_proto.framing import RawFrame
 from mycellm_proto.hello import VERSION, Session
-from mycellm_proto.receipt import quote_body
 from mycellm_proto.signed import Context, Signed, digest
 from mycellm_proto.ticks import Chain, Meter
 

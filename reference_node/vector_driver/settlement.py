@@ -7,13 +7,13 @@ from dataclasses import asdict
 from mycellm_proto.codec import decode
 from mycellm_proto.consumer import ConsumerExchange
 from mycellm_proto.content import ChatRequest, FinishReason, Message, Role
-from mycellm_proto.economy import Close, check_countersignature, response_commitment
+from mycellm_proto.economy import Close, check_countersignature, close_body, open_body, quote_body, response_commitment
 from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.events import Ended, Failed
 from mycellm_proto.frames import Accept, Chunk, End
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.order import Order
-from mycellm_proto.receipt import close_body, decode_receipt, open_body, quote_body, verify_double_open, verify_receipt
+from mycellm_proto.receipt import decode_receipt, verify_double_open, verify_receipt
 from mycellm_proto.signed import Context, Signed
 from mycellm_proto.ticks import Chain
 

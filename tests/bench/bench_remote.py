@@ -18,7 +18,8 @@ from pathlib import Path
 
 from mycellm_proto.content import ChatRequest, Message, Role
 from mycellm_proto.economy import DIRECT_NETWORK, Quote, sign
-from mycellm_proto.frames import Accept, Chunk, Request, encode
+from mycellm_proto.frames import Accept, Chunk, Request, UnknownFrame, encode
+from mycellm_proto.grease import RESERVED
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.order import place_order
 from reference_node.generation import Delta
@@ -34,11 +35,15 @@ REQUEST = ChatRequest(
     deadline_ms=10_000,
 )
 PAUSE_S = 0.03
-"""Between measurements: both sides write their receipts to the disk, which is outside of what is measured."""
+"""Between measurements, both sides write their receipts to the disk, which is outside of what is measured.
+
+Without it, the bare round trip is the one that is measured beside those writes. It is also how a node is asked in
+life: now and then, so that neither side finds warm caches.
+"""
 
 
 def _sizes() -> Sizes:
-    """Bytes of the REQUEST, and of ACCEPT and CHUNK."""
+    """Bytes of the REQUEST, and of ACCEPT and CHUNK, with the reserved keys and frames that a node sends with them."""
     key = SigningKey(bytes(32))
     quote = Quote(
         provider=key.public, network=DIRECT_NETWORK, model=REQUEST.model, model_digest=bytes(32), context_length=8192,
@@ -49,8 +54,9 @@ def _sizes() -> Sizes:
         salt=bytes(32), chain_seed=bytes(32),
     )  # fmt: skip
     request = Request(content=order.content, salt=order.salt, open=order.signed_open, prepaid=bytes(32))
-    answer = encode(Accept(input_tokens=5)) + encode(Chunk(text=WORD, tokens=1))
-    return Sizes(request=len(encode(request)), answer=len(answer))
+    keys, frame = {RESERVED[-1]: True}, encode(UnknownFrame(type=RESERVED[-1], body=b""))
+    answer = encode(Accept(input_tokens=5), keys) + frame + encode(Chunk(text=WORD, tokens=1))
+    return Sizes(request=len(encode(request, keys) + frame), answer=len(answer))
 
 
 @asynccontextmanager

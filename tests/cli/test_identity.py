@@ -11,7 +11,7 @@ import pytest
 
 from mycellm_proto.keys import is_valid
 from reference_node import identity
-from reference_node.identity import HomeError, load_or_create, load_or_create_api_key
+from reference_node.identity import HomeError, load_or_create, load_or_create_api_key, load_with_receipts, mark_used
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,20 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert _mode(home) == 0o700
     assert _mode(home / "node.key") == 0o600
     assert [path.name for path in home.iterdir()] == ["node.key"]
+
+
+def test_a_node_that_lost_its_receipts_becomes_another(tmp_path: Path) -> None:
+    receipts = tmp_path / "receipts.db"
+    first = load_with_receipts(tmp_path, receipts)
+    assert load_with_receipts(tmp_path, receipts).node_id == first.node_id  # never used: nothing is lost
+    receipts.touch()
+    mark_used(tmp_path, first)
+    assert load_with_receipts(tmp_path, receipts).node_id == first.node_id
+    receipts.unlink()
+    second = load_with_receipts(tmp_path, receipts)
+    assert second.node_id != first.node_id
+    assert (tmp_path / f"node.key.{first.text}").exists()
+    assert load_with_receipts(tmp_path, receipts).node_id == second.node_id
 
 
 def test_creators_at_once_get_the_same_key(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_case_is_whole(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", [each for each in ALL if each.fault], ids=lambda case: case.id)
-def test_a_fault_is_committed_once(case: Case) -> None:
+def test_a_fault_is_committed_once_for_each_item(case: Case) -> None:
     assert case.fault is not None
     committed = [each for each in transcript_of(case, Node).events if each.what == "fault"]
-    assert [each.facts["fault"] for each in committed] == [case.fault.name]
+    assert [each.facts["fault"] for each in committed] == [case.fault.name] * (case.items or 1)

@@ -17,7 +17,6 @@ from conformance.mutants.mutant import skipping
 from conformance.mutants.null import Silent
 from conformance.running.memory import MemoryEnvironment, run_virtually
 from conformance.running.run import Outcome, Run, Selection, SelectionError, run
-from conformance.script.session import Environment
 from conformance.wire.link import Link, OverdueError, Recorder
 
 SCOPE = RequirementSet(
@@ -29,7 +28,7 @@ def runs(
     selection: Selection, make: Callable[[Entropy], Node] = Node, connection: type[Connection] = Connection
 ) -> Run:
     async def main() -> Run:
-        return await run(selection, MemoryEnvironment(make(Entropy(b"run", "node")), connection), seed=b"run")
+        return await run(selection, MemoryEnvironment(make, connection, seed=b"run"), seed=b"run")
 
     return run_virtually(main)
 
@@ -100,23 +99,20 @@ def test_a_whole_run_has_to_show_every_must_of_its_set() -> None:
     assert Run(selection=choose("handshake/*"), judgements=without).outcome is Outcome.CONFORMANT
 
 
-class _Vanishing(Environment):
+class _Vanishing(MemoryEnvironment):
     """A target that is gone after some connections."""
 
     def __init__(self, connections: int) -> None:
-        self._inner = MemoryEnvironment(Node(Entropy(b"run", "node")))
+        super().__init__(Node, seed=b"run")
         self._left = connections
         self.dialed = 0
 
-    def clock(self) -> float:
-        return self._inner.clock()
-
-    async def dial(self, recorder: Recorder, *, alpn: str) -> Link:
+    async def dial(self, recorder: Recorder, *, alpn: str, address: str | None = None) -> Link:
         self.dialed += 1
         self._left -= 1
         if self._left < 0:
             raise OverdueError("QUIC and TLS")
-        return await self._inner.dial(recorder, alpn=alpn)
+        return await super().dial(recorder, alpn=alpn, address=address)
 
 
 def test_a_target_that_goes_away_ends_the_waiting() -> None:
@@ -141,4 +137,11 @@ def test_every_case_has_the_name_of_its_family_and_a_verb() -> None:
         assert slug.split("-")[0] in VERBS, case.id
 
 
-VERBS = frozenset({"accept", "refuse", "reject", "answer", "ignore", "keep", "send", "stop", "resume", "record"})
+VERBS = frozenset(
+    {
+        "accept", "agree", "allow", "announce", "answer", "apply", "ask", "book", "bound", "cancel", "carry", "change",
+        "claim", "close", "count", "decide", "discard", "doubt", "end", "forget", "give", "hold", "ignore", "keep",
+        "number", "offer", "owe", "pay", "refuse", "reject", "release", "remember", "renew", "repeat", "reserve",
+        "resume", "say", "select", "send", "serve", "show", "sign", "speak", "stop", "take", "use", "wait", "withdraw",
+    }
+)  # fmt: skip

@@ -134,6 +134,18 @@ def test_a_heartbeat_does_not_extend_the_wait_for_a_tick() -> None:
     assert pair.responder.connection.next_timeout() == due
 
 
+def test_credit_that_is_not_waited_for_does_not_extend_the_wait_for_a_tick() -> None:
+    """A consumer that pays nothing would hold a place for hours by raising its credit now and then."""
+    pair = Pair.make()
+    stream = pair.streaming()
+    exchange = pair.responder.connection.provider(stream)
+    assert exchange is not None
+    assert not exchange.ready("x", 100, NOW)
+    pair.responder.feed(stream, Credit(limit=limits.INITIAL_CREDIT + limits.MIN_CREDIT_STEP), now=NOW + 20)
+    assert not exchange.ready("x", 100, NOW + 20)
+    assert pair.responder.connection.next_timeout() == NOW + limits.PAYMENT_TIMEOUT
+
+
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_more_than_was_asked_is_an_overrun(tokens: int) -> None:
     pair = Pair.make()

@@ -82,34 +82,42 @@ async def test_writes_of_one_turn_share_datagrams(monkeypatch: pytest.MonkeyPatc
         assert len([size for size in sizes if size > 60]) == 1
 
 
-async def test_an_answer_leaves_before_the_loop_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_woken_task_answers_leaves_in_the_next_turn_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
     async with two_hosts() as (here, there):
         dialled, answering = await here.link_to(there)
         assert dialled.link is not None
         assert answering.link is not None
         note_sends(monkeypatch, answering.link, order)
 
-        def answer(link: Link, stream: int, data: bytes, fin: bool) -> None:
-            asyncio.get_running_loop().call_soon(order.append, "next turn")
+        async def pong(link: Link, stream: int, fin: bool) -> None:
+            link.write(stream, b"po", False)
+            link.write(stream, b"ng", fin)
             order.append("written")
-            link.write(stream, b"pong", fin)
+
+        def answer(link: Link, stream: int, data: bytes, fin: bool) -> None:
+            order.append("read")
+            loop = asyncio.get_running_loop()
+            tasks.append(loop.create_task(pong(link, stream, fin)))
+            loop.call_soon(loop.call_soon, order.append, "a turn later")
 
         answering.on_data = answer
         dialled.link.write(0, b"ping", True)
-        await dialled.until(lambda: 0 in dialled.received)
+        await dialled.until(lambda: dialled.received.get(0) == bytearray(b"pong"))
     # A delayed acknowledgement may have been sent before.
-    assert order[order.index("written") :][:3] == ["written", "sent", "next turn"]
+    assert order[order.index("read") :][:4] == ["read", "written", "sent", "a turn later"]
 
 
-async def test_what_one_link_brings_leaves_by_another_in_the_same_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_one_link_brings_leaves_by_another_in_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     async with host() as here, host() as relay, host() as there:
         out, end = await relay.link_to(there)
         dialled, at_relay = await here.link_to(relay)
         order: list[str] = []
 
         def pass_on(link: Link, stream: int, data: bytes, fin: bool) -> None:
-            asyncio.get_running_loop().call_soon(order.append, "next turn")
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, order.append, "a turn later")
             assert out.link is not None
             note_sends(monkeypatch, out.link, order)
             out.link.write(0, data, fin)
@@ -118,7 +126,7 @@ async def test_what_one_link_brings_leaves_by_another_in_the_same_turn(monkeypat
         assert dialled.link is not None
         dialled.link.write(0, b"pass me on", True)
         await end.until(lambda: end.has(0, b"pass me on"))
-    assert order[:2] == ["sent", "next turn"]
+    assert order[:2] == ["sent", "a turn later"]
 
 
 async def test_resets_and_stops_cross() -> None:

@@ -1,9 +1,215 @@
-"""Watched in every case: quotes, payment windows and closes of the target as provider."""
+"""Watched in every case: quotes, payment windows, admissions and closes of the target as provider."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from conformance import dcbor, framing, shapes, signing
+from conformance.data import limit
+from conformance.dcbor import Item
+from conformance.judge.exchange import Exchange, exchanges
+from conformance.judge.finding import Finding
+from conformance.judge.record import Frame, Record
+from conformance.offer import Quote
 
 from .observer import Observer
+from .observer import broken as _fail
 
-OBSERVERS: Sequence[Observer] = ()
+_LENGTH, _CEILING, _CANCELLED, _DEADLINE = 2, 3, 4, 5
+_EARLY = 0.1
+"""Seconds by which a deadline may seem to come early: clocks do not run alike."""
+
+
+def offers_its_own(record: Record) -> Iterator[Finding]:
+    """Every quote is of its shape, of the direct network, and signed by the target as its own."""
+    for link in record.links:
+        for frame in link.of("target", link.target_control):
+            if frame.kind == framing.MODELS and shapes.broken("models", frame.value) is None:
+                for body, signature in frame.value[0]:
+                    yield from _quote(frame, body, signature, link.target_key)
+
+
+def _quote(frame: Frame, body: bytes, signature: bytes, target: bytes) -> Iterator[Finding]:
+    offset = frame.start + frame.size - len(frame.body) + frame.body.find(body)
+    try:
+        quote = dcbor.decode(body)
+    except dcbor.NotDeterministicError as error:
+        yield _fail(f"a quote's body is no item: {error.reason}", "ENC-003~1", frame.event, offset)
+        return
+    if (wrong := shapes.broken("quote-body", quote)) is not None:
+        yield _fail(f"a quote has not its shape: {wrong}", "RCP-054~1", frame.event, offset)
+        return
+    if quote[0] != target:
+        yield _fail("a quote names another provider", "RCP-054~1", frame.event, offset)
+    elif not signing.is_signed_by(target, signing.QUOTE, body, signature):
+        yield _fail("a quote's signature is not valid under the target's key", "RCP-054~1", frame.event, offset)
+    if quote[9] * quote[7] < quote[6]:
+        message = f"the window of a quote covers {quote[9] * quote[7]} micro-credits, and a token costs {quote[6]}"
+        yield _fail(message, "RCP-058~1", frame.event, offset)
+    if quote[1] != signing.DIRECT:
+        yield _fail("a quote's network is not the direct one, the only one there is", "NET-001~1", frame.event, offset)
+
+
+def admits_once(record: Record) -> Iterator[Finding]:
+    """No open is accepted whose sequence number was used before, or which denies the open before it."""
+    accepted: list[Exchange] = []
+    for each in sorted(filter(_is_accepted, exchanges(record)), key=_accepted_at):
+        for known in accepted:
+            if (each.opened[0], each.opened[1]) == (known.opened[0], known.opened[1]):
+                yield from _beside(each, known)
+        accepted.append(each)
+
+
+def _is_accepted(exchange: Exchange) -> bool:
+    return exchange.accept is not None and bool(exchange.opened)
+
+
+def _accepted_at(exchange: Exchange) -> int:
+    return -1 if exchange.accept is None else exchange.accept.event
+
+
+def _beside(each: Exchange, known: Exchange) -> Iterator[Finding]:
+    """What an accepted open breaks beside one that was accepted before it, of the same consumer and network."""
+    assert each.request is not None  # accepted
+    event = _accepted_at(each)
+    sequence, afterwards = each.opened[3], each.request.event > _accepted_at(known)
+    if sequence == known.opened[3]:
+        apart = each.link is not known.link or not afterwards
+        yield _fail(f"the sequence number {sequence} was accepted twice", "RCP-039~1" if apart else "RCP-040~1", event)
+    elif sequence == known.opened[3] + 1 and afterwards and each.opened[4] != known.open_name:
+        yield _fail("previous is not the name of the open before, which the target accepted", "RCP-041~1", event)
+
+
+def stays_within_payment(record: Record) -> Iterator[Finding]:
+    """Nothing is promised or delivered beyond the ceiling, and nothing beyond the window of what was paid."""
+    for exchange in exchanges(record):
+        quote, accept = exchange.quote, exchange.accept
+        if quote is None or accept is None:
+            continue
+        ceiling, needed = exchange.opened[7], quote.owed(exchange.input_tokens, 1)
+        if needed > ceiling:
+            message = f"the prompt and one token cost {needed}, and the ceiling is {ceiling}"
+            yield _fail(message, "RCP-013~1", accept.event, accept.start)
+        for number, chunk, owed, covered in _owed_by_chunk(exchange, quote):
+            if owed > ceiling:
+                message = f"CHUNK {number}: {owed} are owed, and the ceiling is {ceiling}"
+                yield _fail(message, "RCP-016~1", chunk.event, chunk.start)
+                break
+            if owed > covered:
+                message = f"CHUNK {number}: {owed} are owed, and with the window {covered} are covered"
+                yield _fail(message, "RCP-017~1", chunk.event, chunk.start)
+                break
+
+
+def _owed_by_chunk(exchange: Exchange, quote: Quote) -> Iterator[tuple[int, Frame, int, int]]:
+    """Each CHUNK with its number, what is owed after it, and what could be covered then, in one pass."""
+    releases, paid, tokens = deque(exchange.releases), 0, 0
+    for number, (chunk, (_, count)) in enumerate(zip(exchange.chunks, exchange.delivered, strict=True), 1):
+        while releases and releases[0][0] < chunk.event:
+            paid = releases.popleft()[1]
+        tokens += count
+        yield number, chunk, quote.owed(exchange.input_tokens, tokens), (paid + quote.window) * quote.tick_value
+
+
+def bills_what_it_delivered(record: Record) -> Iterator[Finding]:
+    """Every close is, key by key, what follows from the open, the quote, ACCEPT, the chunks and CANCEL."""
+    salts: set[bytes] = set()
+    for exchange in exchanges(record):
+        if exchange.end is None or not shapes.is_signed(exchange.end.get(1)):
+            continue
+        yield from _signed_close(exchange, exchange.end)
+        if exchange.close and exchange.opened:
+            yield from _salt(exchange, exchange.end, salts)
+            yield from _bill(exchange, exchange.end)
+
+
+def _signed_close(exchange: Exchange, end: Frame) -> Iterator[Finding]:
+    body, signature = end.value[1]
+    if not signing.is_signed_by(exchange.link.target_key, signing.CLOSE, body, signature):
+        yield _fail("the close's signature is not valid under the target's key", "RCP-007~1", end.event, end.start)
+    if not exchange.close:
+        yield _fail("the close is no item of its shape", "RCP-007~1", end.event, end.start)
+
+
+def _salt(exchange: Exchange, end: Frame, salts: set[bytes]) -> Iterator[Finding]:
+    assert exchange.request is not None  # its open was read
+    salt = end.get(0)
+    if not isinstance(salt, bytes):
+        return  # END has not its shape, which is found elsewhere
+    if salt in salts or salt == exchange.request.get(1):
+        yield _fail("the salt of the commitment to the answer is not fresh", "RCP-007~1", end.event, end.start)
+    salts.add(salt)
+
+
+def _bill(exchange: Exchange, end: Frame) -> Iterator[Finding]:
+    close = exchange.close
+    if close[7] == _CANCELLED and exchange.cancel is None:
+        yield _fail("the close says CANCELLED, and nobody cancelled", "INF-011~1", end.event, end.start)
+        return
+    if close[7] == _CANCELLED and not exchange.cancel_is_valid:
+        return  # what such a cancel is worth, nobody says; the case says what has to follow
+    for key, (name, requirement, value) in _expected(exchange, end).items():
+        if close[key] != value:
+            shown = f"{close[key]}, and has to be {value}" if isinstance(value, int) else "not what it has to be"
+            yield _fail(f"{name} of the close is {shown}", requirement, end.event, end.start)
+    yield from _finish(exchange, end)
+    quote = exchange.quote
+    if quote is None:
+        return
+    covered = (exchange.k_at(end.event) + quote.window) * quote.tick_value
+    if close[6] > covered:
+        message = f"the close bills {close[6]}, and with the window {covered} are covered"
+        yield _fail(message, "RCP-034~1", end.event, end.start)
+
+
+def _expected(exchange: Exchange, end: Frame) -> dict[int, tuple[str, str, Item]]:
+    """The keys of the close: name, requirement and value of each that follows from the exchange."""
+    close, quote, billed = exchange.close, exchange.quote, exchange.billed
+    text, tokens = "".join(text for text, _ in billed), sum(count for _, count in billed)
+    # Whoever cancels before ACCEPT does not know what the provider has counted.
+    counted = close[4] if exchange.accept is None and close[7] == _CANCELLED else exchange.input_tokens
+    answer = dcbor.encode({0: text, 1: close[7], 2: tokens})
+    expected: dict[int, tuple[str, str, Item]] = {
+        0: ("open", "RCP-007~1", exchange.open_name),
+        1: ("request", "RCP-007~1", exchange.opened[6]),
+        2: ("response", "RCP-007~1", signing.name(signing.RESPONSE, dcbor.encode(end.get(0)), answer)),
+        4: ("input_tokens", "RCP-007~1", counted),
+        5: ("output_tokens", "RCP-007~1", tokens),
+    }
+    if quote is not None:
+        total = quote.owed(counted, tokens)
+        if close[7] == _CANCELLED and exchange.cancel is not None:
+            total = min(total, exchange.cancel.value[1] * quote.tick_value)
+        expected |= {
+            3: ("model_digest", "RCP-007~1", quote.model_digest),
+            6: ("total", "RCP-025~1", total),
+        }
+    return expected
+
+
+def _finish(exchange: Exchange, end: Frame) -> Iterator[Finding]:
+    """The reason, where what was delivered contradicts it."""
+    content, quote, finish = exchange.content, exchange.quote, exchange.close[7]
+    if quote is None or exchange.request is None or shapes.broken("chat-request", content) is not None:
+        return
+    tokens = sum(count for _, count in exchange.delivered)
+    size = sum(each.size for each in exchange.chunks)
+    contradicted = {
+        _LENGTH: tokens < content[3]
+        and exchange.input_tokens + tokens < quote.context_length
+        and size + limit("MAX_CHUNK") < limit("MAX_ANSWER"),
+        _CEILING: quote.owed(exchange.input_tokens, tokens + 1) <= exchange.opened[7],
+        _DEADLINE: end.at - exchange.request.at < content[4] / 1000 - _EARLY,
+    }
+    if contradicted.get(finish, False):
+        name = {_LENGTH: "LENGTH", _CEILING: "CEILING", _DEADLINE: "DEADLINE"}[finish]
+        yield _fail(f"the close says {name}, and that is not so", "INF-011~1", end.event, end.start)
+
+
+OBSERVERS: Sequence[Observer] = (
+    offers_its_own,
+    admits_once,
+    stays_within_payment,
+    bills_what_it_delivered,
+)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from conformance.mutants.mutant import skipping
 from conformance.mutants.registry import mutants
 from conformance.report.document import document, load
 from conformance.report.write import text
+from conformance.running.live import Place
 from conformance.running.matrix import kills
 from conformance.running.memory import MemoryEnvironment
 
@@ -32,8 +34,11 @@ def target(monkeypatch: pytest.MonkeyPatch) -> Callable[[Make], None]:
     """Lets `run` meet a node in memory."""
 
     def put(make: Make) -> None:
-        node = make(Entropy(b"target", "node"))
-        monkeypatch.setattr(command, "LiveEnvironment", lambda *_: MemoryEnvironment(node))
+        @asynccontextmanager
+        async def opened(_: Place) -> AsyncIterator[MemoryEnvironment]:
+            yield MemoryEnvironment(make, seed=b"target")
+
+        monkeypatch.setattr(Place, "opened", opened)
 
     return put
 
@@ -84,7 +89,7 @@ def test_the_suites_own_report_has_the_kill_matrix(
     target: Callable[[Make], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target(Node)
-    monkeypatch.setattr(command, "live_kills", lambda: kills(mutants()["greets-second"]))
+    monkeypatch.setattr(command, "live_kills", lambda: kills(mutants()["handshake/greets-second"]))
     assert main([*RUN, "--filter", PINNED, "--mutants"]) == 2
     assert "--report" in capsys.readouterr().err
     assert main([*RUN, "--filter", PINNED, "--mutants", "--report", str(tmp_path / "report")]) == 0

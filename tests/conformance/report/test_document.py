@@ -21,7 +21,7 @@ from conformance.report.write import prepare, write
 from .runs import FACTS, FLIPPED, PINNED, SELECTION, run_of, run_with, with_findings
 
 LAX = skipping("HSK-006")
-BINDS_NOTHING = mutants()["binds-hello-to-nothing"].connection
+BINDS_NOTHING = mutants()["handshake/binds-hello-to-nothing"].connection
 
 
 def by_id(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -74,7 +74,9 @@ def failing() -> Run:
 def own() -> str:
     """The page of the suite's own run: with a kill matrix, one peer of which survives."""
     found = [kill for each in list(mutants().values())[:2] for kill in kills(each)]
-    survivor = Kill(mutant=mutants()["greets-second"], case=PINNED, verdict=Verdict.PASS, why="the case ends with pass")
+    survivor = Kill(
+        mutant=mutants()["handshake/greets-second"], case=PINNED, verdict=Verdict.PASS, why="the case ends with pass"
+    )
     return made(run_of(), (*found, survivor))
 
 
@@ -149,7 +151,7 @@ def test_what_the_target_says_is_text(name: str, run: Run) -> None:
 
 
 def test_the_offending_byte_is_marked_where_it_is() -> None:
-    run = run_of((PINNED,), connection=mutants()["binds-hello-to-nothing"].connection)
+    run = run_of((PINNED,), connection=mutants()["handshake/binds-hello-to-nothing"].connection)
     (finding,) = run.judgements[PINNED].findings
     hello = run.judgements[PINNED].transcript.events[finding.event].data
     assert hello[finding.offset : finding.offset + 32] == bytes(32)

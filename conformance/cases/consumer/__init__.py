@@ -1,0 +1,8 @@
+"""The target asks: requests, payments and agreements of a consumer."""
+
+from __future__ import annotations
+
+from . import answers, cancelling, closes, failures, frames, overruns, terms
+from .common import FAMILY
+
+__all__ = ["FAMILY", "answers", "cancelling", "closes", "failures", "frames", "overruns", "terms"]

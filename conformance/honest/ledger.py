@@ -1,0 +1,58 @@
+"""What an honest node keeps: opens that it has taken, numbers that it has used, and who owes whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+_DAY = 86_400.0
+
+
+class Identity(NamedTuple):
+    """A settlement identity, and this node's part in it."""
+
+    role: str
+    network: bytes
+    consumer: bytes
+    provider: bytes
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How one exchange ended: micro-credits, and the portable receipt where there is one."""
+
+    owed: int
+    receipt: bytes | None
+
+
+@dataclass(kw_only=True)
+class Store:
+    """Opens by (network, consumer) and sequence, kept for ever; the allowance; numbers; receipts."""
+
+    opens: dict[tuple[bytes, bytes], dict[int, bytes]] = field(default_factory=dict)
+    uses: dict[bytes, tuple[float, int]] = field(default_factory=dict)
+    """When each open was taken, and what of the allowance it uses: its ceiling while it runs, then what is owed."""
+    sequences: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
+    """The last number taken, by network and provider."""
+    newest: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
+    """The name of the last open signed, by network and provider."""
+    kept: dict[Identity, Kept] = field(default_factory=dict)
+
+    def used(self, now: float) -> int:
+        """Micro-credits of the allowance that are in use."""
+        return sum(amount for at, amount in self.uses.values() if now - at < _DAY)
+
+    def shown(self) -> Iterator[dict[str, Any]]:
+        """The receipts, as an adapter tells them."""
+        for identity, kept in self.kept.items():
+            yield {
+                "role": identity.role,
+                "network": identity.network.hex(),
+                "consumer": identity.consumer.hex(),
+                "provider": identity.provider.hex(),
+                "sequence": identity.sequence,
+                "owed": kept.owed,
+                "receipt": None if kept.receipt is None else kept.receipt.hex(),
+            }

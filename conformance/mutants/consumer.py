@@ -1,7 +1,0 @@
-"""Peers that break what the cases of ``consumer`` show."""
-
-from __future__ import annotations
-
-from .mutant import Mutant
-
-MUTANTS: tuple[Mutant, ...] = ()

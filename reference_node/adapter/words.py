@@ -1,0 +1,44 @@
+"""A model without weights: it says much to every prompt, and the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from mycellm_proto.content import FinishReason
+from mycellm_proto.errors import ErrorCode
+
+from ..generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
+
+if TYPE_CHECKING:
+    from mycellm_proto.content import ChatRequest
+
+INFO = ModelInfo(id="words", digest=bytes(range(32)), context_length=32_768, owner="adapter", created=0)
+MESSAGE_TOKENS = 4
+"""Tokens that stand for a message's frame."""
+BYTES_A_TOKEN = 4
+
+
+class Words:
+    """Implements `Generator`: each token is a number in words' clothing, so that a reader sees what is missing."""
+
+    info = INFO
+
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Count, until a bound or a stop sequence. Sampling changes nothing: no other token is ever likely."""
+        sizes = (len(message.content.encode()) for message in request.messages)
+        tokens = sum(MESSAGE_TOKENS - (-size // BYTES_A_TOKEN) for size in sizes)
+        if tokens >= INFO.context_length:
+            raise GenerationError(ErrorCode.CONTEXT_TOO_LONG, limit=INFO.context_length - 1, actual=tokens)
+        yield Started(input_tokens=tokens)
+        said = ""
+        most = min(request.max_tokens, INFO.context_length - tokens)
+        for count in range(1, most + 1):
+            word = f"{count:05d} "
+            said += word
+            if any(stop in said for stop in request.stop):
+                yield Delta(text="", tokens=1)
+                yield Finished(reason=FinishReason.STOP, input_tokens=tokens, output_tokens=count)
+                return
+            yield Delta(text=word, tokens=1)
+        yield Finished(reason=FinishReason.LENGTH, input_tokens=tokens, output_tokens=most)
