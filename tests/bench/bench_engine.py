@@ -58,7 +58,7 @@ def run(quick: bool) -> dict[str, Any]:
         if not quick:
             q8 = _Bench(default_model(Path(home), "q8"))
             figures["decode_q8"] = {streams: asyncio.run(q8.decode(streams, rounds)) for streams in STREAMS}
-        return figures | other_engines.run(STREAMS, PROMPTS)
+        return figures | other_engines.run(STREAMS, PROMPTS, 1 if quick else 3)
 
 
 class _Bench:

@@ -1,6 +1,6 @@
 """llama.cpp's figures, for `other_engines`: runs in an environment of its own, with llama-cpp-python and nothing else.
 
-Takes a JSON object as its argument (model, threads, streams, prompts) and prints one: tokens per second.
+Takes a JSON object as its argument (model, threads, streams, prompts, rounds) and prints one: tokens per second.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import llama_cpp as llama
 
-STEPS, PROMPT, ROUNDS = 48, 40, 3
+STEPS, PROMPT = 48, 40
 
 
 class Side:
@@ -68,12 +68,12 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     quiet = llama.llama_log_callback(lambda _level, _text, _data: None)
     llama.llama_log_set(quiet, ctypes.c_void_p(0))
     llama.llama_backend_init()
-    decode: dict[int, float] = {}
+    rounds, decode = asked["rounds"], dict[int, float]()
     for streams in asked["streams"]:
         side = Side(asked, streams, 256)
-        decode[streams] = round(max(side.decode() for _ in range(ROUNDS)), 1)
+        decode[streams] = round(max(side.decode() for _ in range(rounds)), 1)
     side = Side(asked, 1, max(asked["prompts"]) + 8)
-    prefill = {length: round(max(side.prefill(length) for _ in range(ROUNDS)), 1) for length in asked["prompts"]}
+    prefill = {length: round(max(side.prefill(length) for _ in range(rounds)), 1) for length in asked["prompts"]}
     return {"version": llama.__version__, "weights": "Q4_1", "decode": decode, "prefill": prefill}
 
 

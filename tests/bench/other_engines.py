@@ -19,21 +19,22 @@ LLAMA = Path(".venvs") / "bench-llama"
 LIMIT_S = 900
 
 
-def run(streams: Sequence[int], prompts: Sequence[int]) -> dict[str, Any]:
+def run(streams: Sequence[int], prompts: Sequence[int], rounds: int) -> dict[str, Any]:
     """Figures of each engine, or why there are none."""
     return {
         "onnxruntime_genai": "not measured: it cannot load this model's graphs, and its model builder needs PyTorch "
         "and weights from a model hub",
-        "llama_cpp": _llama(streams, prompts),
+        "llama_cpp": _llama(streams, prompts, rounds),
     }
 
 
-def _llama(streams: Sequence[int], prompts: Sequence[int]) -> Any:
+def _llama(streams: Sequence[int], prompts: Sequence[int], rounds: int) -> Any:
     python = ROOT / LLAMA / "bin" / "python"
     if not python.exists():
         return f"not measured: run `python3 -m venv {LLAMA} && {LLAMA}/bin/pip install llama-cpp-python` first"
     asked = {
         "model": str(embedded_gguf()), "threads": default_threads(), "streams": list(streams), "prompts": list(prompts),
+        "rounds": rounds,
     }  # fmt: skip
     script = Path(__file__).with_name("llama_side.py")
     try:
