@@ -12,6 +12,7 @@ OTHERS = ("fuzz", "spec", "tests")
 REASON, LIMIT = 300, 500
 # Module -> why it is longer than REASON.
 REASONS: dict[str, str] = {
+    "conformance/script/faults.py": "the one list of everything that the suite does wrong on purpose",
     "conformance/cases/opens.py": "a table of what an open can be wrong in, each with its page",
     "conformance/cases/payment.py": "a table of what a payment can be wrong in, each with its page",
     "conformance/mutants/opens.py": "a table of peers, each with its page",
