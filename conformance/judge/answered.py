@@ -15,6 +15,8 @@ from .record import Record
 STOP, LENGTH, CEILING, CANCELLED, DEADLINE = range(1, 6)
 LATE = 5.0
 """Seconds that the network and a busy machine may add to a wait of SPEC.md: DEADLINE_GRACE."""
+EARLY = 1.0
+"""Seconds by which a wait may seem shorter than it was: its beginning was on its way, or not read at once."""
 
 
 @dataclass(frozen=True, slots=True)

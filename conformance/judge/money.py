@@ -15,9 +15,6 @@ from .finding import Finding, Verdict
 from .observers.observer import broken
 from .record import Record
 
-_LEEWAY = 5.0
-"""Seconds by which a wait may last longer than it says: timers, the network, a busy machine."""
-
 
 @dataclass(frozen=True, slots=True)
 class ByQuote(Expectation):
