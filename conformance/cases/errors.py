@@ -156,7 +156,7 @@ async def discard_behind_refusal(session: Session) -> None:
 @FAMILY.case("discard-behind-giving-up", requirements=("STM-004~1",), expect=LivesOn())
 async def discard_behind_giving_up(session: Session) -> None:
     """A consumer gives up with ERROR in the middle of an answer, and bytes of no sense come behind it."""
-    one = await places.answering(session, max_tokens=32)
+    one = await places.answering(session)
     one.write(framing.ERROR, {0: 1})
     for late in _LATE:
         one.side.link.write(one.stream, late)
@@ -184,7 +184,7 @@ async def ignore_what_follows_a_failure(session: Session) -> None:
 
     The connection fails for the first, so that nobody may answer the second.
     """
-    one = await places.answering(session, max_tokens=32)
+    one = await places.answering(session)
     tick = framing.write_frame(framing.TICK, dcbor.encode(places.next_tick(one)) + b"\xf6")
     body = {0: len(one.chunks), 1: one.k, 2: one.links[one.k]}
     one.side.commits(session.fault)

@@ -102,7 +102,7 @@ def _several(one: Asking, count: int) -> None:
 )
 async def reject_65_unknown_frames(session: Session) -> None:
     """One frame more of reserved types than a request stream may have."""
-    one = await places.answering(session, max_tokens=32)
+    one = await places.answering(session)
     _several(one, limit("MAX_IGNORED"))
     one.side.commits(session.fault)
     _several(one, 1)
@@ -114,7 +114,7 @@ async def _even(session: Session, where: str, kind: int) -> None:
         side = await Initiator.connected(session)
         stream = 2
     else:
-        one = await places.answering(session, max_tokens=32 if where == "answer" else 2)
+        one = await places.answering(session, max_tokens=None if where == "answer" else 2)
         side, stream = one.side, one.stream
         if where == "closing":
             await one.until_end()

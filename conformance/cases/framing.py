@@ -151,7 +151,7 @@ async def _faulty_head(session: Session, where: str) -> None:
         side = await Initiator.connected(session)
         stream, data = side.open_stream(), build(framing.REQUEST, places.asking(side).compose().body)
     else:
-        one = await places.answering(session, max_tokens=32)
+        one = await places.answering(session)
         side, stream = one.side, one.stream
         data = build(framing.TICK, dcbor.encode(places.next_tick(one)))
     side.commits(session.fault)
@@ -214,7 +214,7 @@ async def _out_of_state(session: Session, kind: int, state: Stage) -> None:
         side = await Initiator.connected(session)
         one, stream = Asking(side, places.invented_quote(side)), 2
     else:
-        one = await places.answering(session, max_tokens=32 if state == "answer" else 2)
+        one = await places.answering(session, max_tokens=None if state == "answer" else 2)
         side, stream = one.side, one.stream
         if state == "closing":
             await one.until_end()

@@ -91,7 +91,7 @@ async def _too_large(session: Session, kind: int, where: Stage) -> None:
         await side.hear_hello()
         stream, bound = 2, limit("MAX_HELLO")
     elif where == "answer":
-        one = await places.answering(session, max_tokens=32)
+        one = await places.answering(session)
         side, stream = one.side, one.stream
         bound = limit("MAX_SMALL")
     else:

@@ -14,7 +14,7 @@ from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.offer import Quote
 
-from .asking import PROMPT, Asking, Draft, Edits
+from .asking import Asking, Draft, Edits
 from .faults import Fault
 from .frames import Damage
 from .initiator import Initiator
@@ -71,12 +71,22 @@ async def visit(session: Session) -> None:
     await side.probe()
 
 
-async def answering(session: Session, *, max_tokens: int = 8, prompt: str = PROMPT) -> Asking:
-    """A request that the target has accepted, and for which nothing is paid yet."""
+async def answering(session: Session, *, max_tokens: int | None = None) -> Asking:
+    """A request that the target has accepted, and for which nothing is paid yet.
+
+    Without ``max_tokens`` it asks for more than the target may send unpaid, so that a fast answer does not end either.
+    """
     one = asking(await Initiator.connected(session))
-    one.send(one.compose(one.content(max_tokens=max_tokens, prompt=prompt)), reserved=False)
-    await one.accept()
+    await answered_unpaid(one, max_tokens)
     return one
+
+
+async def answered_unpaid(one: Asking, max_tokens: int | None = None) -> None:
+    """Ask, and read ACCEPT, as `answering` does."""
+    unpaid = (one.quote.prepaid_ticks + one.quote.window) * one.quote.tick_value // max(one.quote.price_out, 1)
+    most = min(unpaid + 8, one.quote.context_length // 2) if max_tokens is None else max_tokens
+    one.send(one.compose(one.content(max_tokens=most)), reserved=False)
+    await one.accept()
 
 
 # Control streams
@@ -200,8 +210,7 @@ LATER: dict[int, Callable[[Asking], dict[int, Item]]] = {
 def _later(kind: int) -> Send:
     async def send(side: Initiator, fault: Fault, damage: Damage) -> None:
         one = asking(side)
-        one.send(one.compose(one.content(max_tokens=32)), reserved=False)
-        await one.accept()
+        await answered_unpaid(one)
         body = damage(dcbor.encode(LATER[kind](one)), limit("MAX_SMALL"))
         side.commits(fault)
         side.link.write(one.stream, framing.write_frame(kind, body))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mycellm_proto.content import FinishReason
 from mycellm_proto.errors import ErrorCode
 
+from ..engine.text import StopMatcher
 from ..generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
 
 if TYPE_CHECKING:
@@ -31,14 +32,12 @@ class Words:
         if tokens >= INFO.context_length:
             raise GenerationError(ErrorCode.CONTEXT_TOO_LONG, limit=INFO.context_length - 1, actual=tokens)
         yield Started(input_tokens=tokens)
-        said = ""
+        matcher = StopMatcher(request.stop)
         most = min(request.max_tokens, INFO.context_length - tokens)
         for count in range(1, most + 1):
-            word = f"{count:05d} "
-            said += word
-            if any(stop in said for stop in request.stop):
-                yield Delta(text="", tokens=1)
+            yield Delta(text=matcher.push(f"{count:05d} "), tokens=1)
+            if matcher.stopped:
                 yield Finished(reason=FinishReason.STOP, input_tokens=tokens, output_tokens=count)
                 return
-            yield Delta(text=word, tokens=1)
+        yield Delta(text=matcher.flush(), tokens=0)
         yield Finished(reason=FinishReason.LENGTH, input_tokens=tokens, output_tokens=most)

@@ -49,6 +49,8 @@ class Settings:
     threads: int
     slots: int
     context: int
+    queue: int
+    no_prefix_cache: bool
     peer: tuple[PeerAddress, ...]
     allow: tuple[bytes | None, ...]
     allowance: int
@@ -131,6 +133,11 @@ SETTINGS: tuple[Setting, ...] = (
             help="requests answered at the same time"),
     Setting(name="context", parse=between(0, 1 << 20), default="0", metavar="N", group=_MODEL,
             help="longest prompt and answer together, tokens; 0: what the model allows"),
+    Setting(name="queue", parse=between(1, 4096), default="64", metavar="N", group=_MODEL,
+            help="requests that may wait for a slot, at most three quarters of them one consumer's; more are told to "
+                 "retry"),
+    Setting(name="no_prefix_cache", parse=parse_switch, default="false", metavar="", group=_MODEL,
+            help="forget a prompt when its answer is over; otherwise later prompts of the same consumer go on from it"),
     Setting(name="peer", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
             help="a node to use; may be repeated"),
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,

@@ -13,7 +13,7 @@ import numpy as np
 from reference_node.engine.options import Device, EngineError, EngineOptions
 from reference_node.engine.pool import PARTS, choose_capacity
 from reference_node.engine.runner import Logits, Step
-from reference_node.engine.session import Session, Value, device_zeros
+from reference_node.engine.session import Session, Value, device_array, device_zeros
 from reference_node.models.manifest import Manifest
 
 ELEMENT_TYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -21,6 +21,8 @@ ELEMENT_TYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tens
 
 class DecoderRunner:
     """`Runner` for graphs of an imported ONNX directory."""
+
+    copies = True
 
     def __init__(self, session: Session, manifest: Manifest, options: EngineOptions, device: Device) -> None:
         self._session, self._device, self._layers = session, device, manifest.layers
@@ -38,17 +40,20 @@ class DecoderRunner:
 
     def prefill(self, slot: int, tokens: Sequence[int], start: int) -> Logits:
         """See `Runner`."""
-        if start == 0:
-            self._pasts[slot] = None
         return self._feed(slot, tokens, start)
 
     def decode(self, steps: Sequence[Step]) -> Sequence[Logits]:
         """See `Runner`."""
         return [self._feed(step.slot, [step.token], step.position) for step in steps]
 
-    def release(self, slot: int) -> None:
+    def copy(self, source: int, target: int, count: int) -> None:
+        """See `Runner`. Values are never changed, so slots may share them; the next run takes what it needs."""
+        self._pasts[target] = self._pasts[source]
+
+    def release(self, slot: int, kept: int) -> None:
         """See `Runner`."""
-        self._pasts[slot] = None
+        if not kept:
+            self._pasts[slot] = None
 
     def _feed(self, slot: int, tokens: Sequence[int], start: int) -> Logits:
         binding, total = self._session.io_binding(), start + len(tokens)
@@ -56,7 +61,7 @@ class DecoderRunner:
         binding.bind_cpu_input("attention_mask", np.ones((1, total), np.int64))
         if self._takes_positions:
             binding.bind_cpu_input("position_ids", np.arange(start, total, dtype=np.int64)[None])
-        for name, value in zip(self._names("past_key_values"), self._past(slot), strict=True):
+        for name, value in zip(self._names("past_key_values"), self._past(slot, start), strict=True):
             binding.bind_ortvalue_input(name, value)
         binding.bind_output("logits", "cpu")
         for name in self._names("present"):
@@ -67,11 +72,14 @@ class DecoderRunner:
         row: Logits = logits.numpy()[0, -1].astype(np.float32)
         return row
 
-    def _past(self, slot: int) -> list[Value]:
+    def _past(self, slot: int, length: int) -> list[Value]:
+        """The slot's first ``length`` tokens."""
         past = self._pasts[slot]
-        if past is None:
+        if past is None or not length:
             return [device_zeros(self._empty, self._dtype, self._device) for _ in self._names("present")]
-        return past
+        if past[0].shape()[2] == length:
+            return past
+        return [device_array(value.numpy()[:, :, :length], self._device) for value in past]
 
     def _names(self, prefix: str) -> list[str]:
         return [f"{prefix}.{layer}.{part}" for layer in range(self._layers) for part in PARTS]

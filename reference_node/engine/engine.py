@@ -15,13 +15,14 @@ from reference_node.engine.decoder import DecoderRunner
 from reference_node.engine.job import Job, Outlet
 from reference_node.engine.loop import Clock, DecodeLoop
 from reference_node.engine.options import Device, EngineError, EngineOptions
+from reference_node.engine.owners import OwnedGenerator
 from reference_node.engine.pool import DevicePool, HostPool, KvPool, KvShape, choose_capacity
 from reference_node.engine.runner import ROW_BY_ROW, PooledRunner, Runner
 from reference_node.engine.sampling import Sampler, plan_sampling
 from reference_node.engine.session import open_session, pick_device
 from reference_node.engine.template import ChatTemplate
 from reference_node.engine.text import TextStream
-from reference_node.generation import Event, Finished, GenerationError, ModelInfo, Started
+from reference_node.generation import Event, Finished, GenerationError, Generator, ModelInfo, Started
 from reference_node.models.errors import Progress, ProgressCallback, silent
 from reference_node.models.manifest import GraphIo, Manifest
 from reference_node.models.store import InstalledModel, verify_installed
@@ -35,14 +36,16 @@ class Engine:
 
     def __init__(
         self, info: ModelInfo, manifest: Manifest, tokenizer: Tokenizer, runner: Runner, *, device: Device,
-        queue_limit: int, clock: Clock = time.monotonic,
+        queue_limit: int, clock: Clock = time.monotonic, prefix_cache: bool = True,
     ) -> None:  # fmt: skip
         self._info, self._manifest, self._tokenizer, self._clock = info, manifest, tokenizer, clock
         self._template = ChatTemplate(
             manifest.chat_template, bos_token=manifest.bos_token, eos_token=manifest.eos_token
         )
         self._end_tokens = frozenset(manifest.end_tokens)
-        self._loop = DecodeLoop(runner, queue_limit=queue_limit, clock=clock, name=f"engine-{info.id}")
+        self._loop = DecodeLoop(
+            runner, queue_limit=queue_limit, clock=clock, name=f"engine-{info.id}", prefix_cache=prefix_cache
+        )
         self.device = device
 
     @property
@@ -50,7 +53,15 @@ class Engine:
         """The model; its context length is the engine's limit for prompt and answer together."""
         return self._info
 
-    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def owned_by(self, owner: bytes) -> Generator:
+        """The engine for the requests of one owner: `LOCAL_OWNER`, or a consumer's node id."""
+        return OwnedGenerator(self, owner)
+
+    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Answers a request of nobody in particular: it reuses nothing and leaves nothing to reuse."""
+        return self.answer(request, None)
+
+    async def answer(self, request: ChatRequest, owner: bytes | None) -> AsyncGenerator[Event, None]:
         """Answers one request (see `reference_node.generation`). Raises `GenerationError` alone."""
         deadline = self._clock() + request.deadline_ms / 1000
         sampler = Sampler(plan_sampling(request.sampling, self._manifest.generation))
@@ -63,6 +74,8 @@ class Engine:
             sampler=sampler,
             text=TextStream(self._tokenizer, request.stop),
             outlet=Outlet(self._loop.wake),
+            owner=owner,
+            exact=request.sampling.seed is not None,
         )
         self._loop.submit(job)
         try:
@@ -116,7 +129,10 @@ def _load(model: InstalledModel, options: EngineOptions, progress: ProgressCallb
         id=model.id, digest=model.digest, context_length=runner.capacity, owner=manifest.owner, created=model.created
     )
     tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
-    return Engine(info, manifest, tokenizer, runner, device=device, queue_limit=options.queue_limit)
+    return Engine(
+        info, manifest, tokenizer, runner, device=device,
+        queue_limit=options.queue_limit, prefix_cache=options.prefix_cache,
+    )  # fmt: skip
 
 
 def _device_for(manifest: Manifest, options: EngineOptions) -> Device:

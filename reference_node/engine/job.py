@@ -59,10 +59,10 @@ class Outlet:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job:
-    """A request and how far it is. Only ``cancelled`` is written outside the engine's thread.
+    """A request of ``owner`` and how far it is. Only ``cancelled`` is written outside the engine's thread.
 
     ``deadline`` and ``admitted`` are readings of the engine's clock, in seconds; ``max_tokens`` is at least 1 and fits
-    into the context.
+    into the context. ``exact``: no bit of the answer may depend on what else is decoded.
     """
 
     prompt: Sequence[int]
@@ -72,6 +72,8 @@ class Job:
     sampler: Sampler
     text: TextStream
     outlet: Outlet
+    owner: bytes | None = None
+    exact: bool = True
     cancelled: bool = False
     slot: int = -1
     admitted: float = 0.0

@@ -1,25 +1,34 @@
 """The engine's thread: admits requests to slots, prefills in chunks, and decodes all ready slots in one batch per
-turn.
+turn. Requests come and go between any two steps.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from mycellm_proto.content import FinishReason
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine.job import Job
 from reference_node.engine.runner import Logits, Runner, Step
+from reference_node.engine.slots import MIN_ROWS, Place, SlotTable
+from reference_node.engine.waiting import WaitingQueue
 from reference_node.generation import GenerationError
 
-PREFILL_CHUNK = 256
-"""Prompt tokens fed between two decode steps: large enough for full speed, short enough (0.3 s on two cores) that the
-answers under way do not visibly stall. Chunks begin at multiples of it, so that a
-prompt's own length decides its arithmetic."""
+PREFILL_CHUNK = 64
+"""Most prompt tokens fed between two decode steps while there are several requests: 0.1 s on two cores, so that neither
+answers under way nor a short prompt's first token visibly wait. Costs a fifth of the speed of a whole run."""
+
+LONE_CHUNK = 256
+"""The same for a request that has had no company for `COMPANY_SECONDS`, at full speed. Not more: kernels cut longer
+runs into tiles, of which the last may have one row, with other roundings (`reference_node.engine.slots`)."""
+
+COMPANY_SECONDS = 10.0
+"""How long after several requests at once the next company is expected."""
 
 MIN_RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
@@ -39,36 +48,42 @@ Clock = Callable[[], float]
 class DecodeLoop:
     """Runs jobs on one thread. `submit`, `cancel`, `wake` and `close` may be called from any other."""
 
-    def __init__(self, runner: Runner, *, queue_limit: int, clock: Clock, name: str) -> None:
-        self._runner, self._queue_limit, self._clock = runner, queue_limit, clock
+    def __init__(self, runner: Runner, *, queue_limit: int, clock: Clock, name: str, prefix_cache: bool = True) -> None:
+        self._runner, self._clock = runner, clock
         self._changed = threading.Condition()
-        self._waiting: deque[Job] = deque()  # guarded by _changed
+        self._waiting = WaitingQueue(queue_limit)  # guarded by _changed
         self._woken = False  # guarded by _changed
         self._closing = False  # guarded by _changed
-        self._active: dict[int, Job] = {}  # by slot; the engine's thread only
-        self._prefilling: deque[Job] = deque()  # the engine's thread only; the first is next
+        # The engine's thread only: jobs by slot; those that prefill, in the order of turns; and the one fed last.
+        self._slots = SlotTable(runner.slots, copies=runner.copies)
+        self._prefix_cache = prefix_cache
+        self._active: dict[int, Job] = {}
+        self._prefilling: deque[Job] = deque()
+        self._fed_last: Job | None = None
+        self._last_company = -math.inf  # a reading of the clock
         self._seconds_per_job = MIN_RETRY_SECONDS
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Queues a job. Raises `GenerationError`: BUSY when the queue is full, SHUTTING_DOWN after `close`."""
+        """Queues a job. Raises `GenerationError`: BUSY when the queue, or its owner's part of it, is full;
+        SHUTTING_DOWN after `close`.
+        """
         with self._changed:
             if self._closing:
                 raise GenerationError(ErrorCode.SHUTTING_DOWN)
-            if len(self._waiting) >= self._queue_limit:
+            if not self._waiting.room_for(job.owner):
                 wait = self._seconds_per_job * len(self._waiting) / self._runner.slots
                 wait = min(max(wait, MIN_RETRY_SECONDS), MAX_RETRY_SECONDS)
-                raise GenerationError(ErrorCode.BUSY, limit=self._queue_limit, retry_after=wait)
-            self._waiting.append(job)
+                raise GenerationError(ErrorCode.BUSY, limit=self._waiting.limit, retry_after=wait)
+            self._waiting.put(job)
             self._wake()
 
     def cancel(self, job: Job) -> None:
         """Drops a job; its slot is free after the step under way. Nothing happens to one that is over."""
         job.cancelled = True
         with self._changed:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(job)
+            self._waiting.remove(job)
             self._wake()
 
     def wake(self) -> None:
@@ -110,7 +125,8 @@ class DecodeLoop:
             return not self._closing
 
     def _runnable(self) -> bool:
-        return bool(self._prefilling) or any(job.ready for job in self._active.values())
+        admissible = len(self._waiting) and self._slots.free()
+        return bool(admissible or self._prefilling) or any(job.ready for job in self._active.values())
 
     def _next_deadline(self) -> float | None:
         deadlines = [job.deadline for job in (*self._active.values(), *self._waiting)]
@@ -120,7 +136,7 @@ class DecodeLoop:
         self._reap()
         self._admit()
         if self._prefilling:
-            self._guarded(self._prefill, [self._prefilling[0]])
+            self._guarded(self._prefill, [self._next_to_prefill()])
         if ready := [job for job in self._active.values() if job.ready]:
             self._guarded(self._decode, ready)
 
@@ -137,28 +153,55 @@ class DecodeLoop:
                 _deliver(job, lambda job: job.finish(FinishReason.DEADLINE))
 
     def _admit(self) -> None:
-        free = [slot for slot in range(self._runner.slots) if slot not in self._active]
-        with self._changed:
-            admitted = [self._waiting.popleft() for _ in range(min(len(free), len(self._waiting)))]
-        # Lowest slots first: a decode step runs over the slots up to the highest in use.
-        for slot, job in zip(free, admitted, strict=False):
-            job.slot, job.admitted = slot, self._clock()
-            self._active[slot] = job
-            self._prefilling.append(job)
+        held = Counter(job.owner for job in self._active.values())
+        while self._slots.free():
+            with self._changed:
+                if not len(self._waiting):
+                    return
+                job = self._waiting.take(held)
+            held[job.owner] += 1
+            self._seat(job)
+
+    def _seat(self, job: Job) -> None:
+        place = self._slots.place(job.owner if self._prefix_cache else None, job.prompt)
+        job.slot, job.admitted = place.slot, self._clock()
+        self._active[place.slot] = job
+        self._prefilling.append(job)
+        if place.cached and place.source != place.slot:
+            self._guarded(lambda _jobs: self._copy(place), [job])  # at once: the next job may overwrite the source
+        job.fed = place.cached
+
+    def _copy(self, place: Place) -> None:
+        self._runner.copy(place.source, place.slot, place.cached)
+        self._slots.written(place.slot, 0, place.cached)
+
+    def _next_to_prefill(self) -> Job:
+        """Prompts take turns, a chunk at a time, so that a short one does not wait for a long one."""
+        if self._prefilling[0] is self._fed_last:
+            self._prefilling.rotate(-1)
+        self._fed_last = self._prefilling[0]
+        return self._fed_last
 
     def _prefill(self, jobs: list[Job]) -> None:
-        """Feeds one chunk. Prompts take turns, so that a short one does not wait for a long one."""
+        """Feeds one chunk."""
         job = jobs[0]
-        chunk = job.prompt[job.fed : job.fed + PREFILL_CHUNK]
-        logits = self._runner.prefill(job.slot, chunk, job.fed)
-        job.fed += len(chunk)
-        self._prefilling.rotate(-1)
+        start, count = job.fed, chunk_size(len(job.prompt) - job.fed, self._most())
+        logits = self._runner.prefill(job.slot, job.prompt[start : start + count], start)
+        self._slots.written(job.slot, start, count)
+        job.fed += count
         if not job.prefilling:
             self._prefilling.remove(job)
             self._take(job, logits)
 
+    def _most(self) -> int:
+        """Tokens of the next chunk at most."""
+        now = self._clock()
+        if len(self._active) > 1:
+            self._last_company = now
+        return PREFILL_CHUNK if now - self._last_company < COMPANY_SECONDS else LONE_CHUNK
+
     def _decode(self, jobs: list[Job]) -> None:
-        steps = [Step(job.slot, job.last_token, job.position) for job in jobs]
+        steps = [Step(job.slot, job.last_token, job.position, job.exact) for job in jobs]
         for job, logits in zip(jobs, self._runner.decode(steps), strict=True):
             self._take(job, logits)
 
@@ -186,10 +229,12 @@ class DecodeLoop:
     def _leave(self, job: Job) -> None:
         if self._active.get(job.slot) is job:
             del self._active[job.slot]
-            self._runner.release(job.slot)
+            self._runner.release(job.slot, self._slots.leave(job.slot))
             self._seconds_per_job += (self._clock() - job.admitted - self._seconds_per_job) * NEWEST_SHARE
         with contextlib.suppress(ValueError):
             self._prefilling.remove(job)
+        if self._fed_last is job:
+            self._fed_last = None
 
     def _end_all(self, end: Callable[[Job], object]) -> None:
         with self._changed:
@@ -200,6 +245,12 @@ class DecodeLoop:
             self._leave(job)
             if not job.cancelled:
                 _deliver(job, end)
+
+
+def chunk_size(left: int, most: int) -> int:
+    """How many of the ``left`` tokens of a prompt are fed next: never one alone if there are more (`MIN_ROWS`)."""
+    alone = 0 < left - most < MIN_ROWS
+    return most - 1 if alone else min(left, most)
 
 
 def _deliver(job: Job, act: Callable[[Job], object]) -> bool:

@@ -35,7 +35,8 @@ class EngineOptions:
     """Options of one engine; None is a default that depends on the machine or the model.
 
     ``threads`` compute one step together; ``slots`` requests are decoded in one batch; ``context_limit`` is in tokens,
-    prompt and answer together; ``queue_limit`` requests wait for a slot. ``spin`` lets threads wait actively between
+    prompt and answer together; ``queue_limit`` requests wait for a slot. ``prefix_cache`` keeps a slot's prompt for
+    later requests of its owner (`reference_node.engine.slots`). ``spin`` lets threads wait actively between
     steps: up to 1.4 times as fast on an idle machine, slower on a busy one.
     """
 
@@ -44,6 +45,7 @@ class EngineOptions:
     slots: int = DEFAULT_SLOTS
     context_limit: int | None = None
     queue_limit: int = DEFAULT_QUEUE_LIMIT
+    prefix_cache: bool = True
     spin: bool = True
 
     def __post_init__(self) -> None:

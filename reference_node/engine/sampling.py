@@ -1,4 +1,5 @@
-"""Draws tokens: Gumbel-max over a counter-based generator, so that a seed decides a text whatever else is in the batch.
+"""Draws tokens: Gumbel-max over a counter-based generator, so that a seed decides a text whatever else is in the batch
+(`reference_node.engine.runner.Step.exact` sees to its logits).
 
 The draw of the token at absolute position ``p`` (tokens before it, the prompt's included) with seed ``s``:
 

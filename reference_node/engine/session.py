@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from reference_node.engine.options import Device, EngineError, EngineOptions, default_threads
 
@@ -72,7 +73,12 @@ def check_providers(got: list[str], device: Device) -> None:
 
 def device_zeros(shape: tuple[int, ...], dtype: type[np.generic], device: Device) -> Value:
     """An array of zeros in the device's memory."""
-    return ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype), device.value, 0)
+    return device_array(np.zeros(shape, dtype), device)
+
+
+def device_array(array: NDArray[Any], device: Device) -> Value:
+    """A copy of an array in the device's memory."""
+    return ort.OrtValue.ortvalue_from_numpy(np.array(array, order="C"), device.value, 0)
 
 
 def _gpu_count() -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mycellm_proto.economy import DIRECT_NETWORK
 
+from ..engine import LOCAL_OWNER
 from . import clock
 from .remote import RemoteModel
 
@@ -38,7 +39,7 @@ class NodeCatalog:
 
     def find(self, model_id: str) -> Generator | None:
         """Who serves ``model_id``: this node, else the offering peer with the fewest requests of ours."""
-        engine = self._local.engine
+        engine = self._local.serving(LOCAL_OWNER)
         if engine is not None and engine.info.id == model_id:
             return engine
         offers = [remote for remote in self._remote() if remote.quote.model == model_id]

@@ -157,7 +157,7 @@ class ProviderJob:
         raise GenerationError(ErrorCode.INTERNAL)
 
     def _admit(self) -> Generator | None:
-        generator = self._service.find(self._admitted.request.model)
+        generator = self._service.find(self._admitted.request.model, self._admitted.open.consumer)
         if self._service.closing:
             self._refuse(ErrorCode.SHUTTING_DOWN)
         elif not self._service.permits(self._admitted.open.consumer):

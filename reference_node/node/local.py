@@ -38,6 +38,10 @@ class LocalModel:
         """Whether this node is to run a model."""
         return not self._settings.no_model or self.engine is not None
 
+    def serving(self, owner: bytes) -> Generator | None:
+        """The engine for the requests of one owner (see `reference_node.engine.owners`)."""
+        return self.engine.owned_by(owner) if isinstance(self.engine, Engine) else self.engine
+
     async def load(self, ready: Callable[[], None]) -> None:
         """Install, verify and start the model, then call ``ready``. What fails is kept in ``failure``."""
         try:
@@ -74,6 +78,8 @@ class LocalModel:
             threads=settings.threads or None,
             slots=settings.slots,
             context_limit=settings.context or None,
+            queue_limit=settings.queue,
+            prefix_cache=not settings.no_prefix_cache,
         )
 
     def _report(self, progress: Progress) -> None:

@@ -183,9 +183,9 @@ class Node:
         self._peers.links.add(link)
         return link
 
-    def _serves(self, model_id: str) -> Generator | None:
-        """What this node answers to peers: its own model. What it gets from peers it does not pass on."""
-        engine = self._local.engine
+    def _serves(self, model_id: str, consumer: bytes) -> Generator | None:
+        """What this node answers to a peer: its own model. What it gets from peers it does not pass on."""
+        engine = self._local.serving(consumer)
         return engine if engine is not None and engine.info.id == model_id else None
 
     def _offers(self, link: PeerLink) -> list[Signed]:

@@ -23,7 +23,8 @@ FAREWELL_S = 2.0
 
 
 class Service:
-    """The provider's side of this node: ``find`` gives what serves a model, ``permits`` says to whom.
+    """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``permits`` says
+    to whom.
 
     ``allowance`` is in micro-credits per 24 hours, for all consumers together.
     """
@@ -33,7 +34,7 @@ class Service:
         store: ReceiptStore,
         background: Background,
         *,
-        find: Callable[[str], Generator | None],
+        find: Callable[[str, bytes], Generator | None],
         permits: Callable[[bytes], bool],
         allowance: int,
     ) -> None:

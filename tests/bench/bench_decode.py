@@ -22,11 +22,12 @@ from tokenizers import Tokenizer
 
 from mycellm_proto.content import ChatRequest, Message, Role, Sampling
 from reference_node.engine import Device, Engine, EngineOptions
-from reference_node.engine.pool import PARTS, HostPool, KvShape
+from reference_node.engine.pool import HostPool, KvShape
 from reference_node.engine.runner import ROW_BY_ROW, PooledRunner
-from reference_node.engine.session import Session, open_session
+from reference_node.engine.session import open_session
 from reference_node.generation import Delta, Finished, ModelInfo
 from reference_node.models import InstalledModel
+from tests.bench.bare_loop import BareLoop
 from tests.engine.asking import agreement, default_model, prompts
 
 VARIANTS = ("int4", "fp32", "q8")
@@ -78,7 +79,7 @@ def _measure(model: InstalledModel, rounds: int) -> dict[str, Any]:
     )  # fmt: skip
     runner = PooledRunner(session, HostPool(shape), manifest.vocabulary, batched=manifest.variant not in ROW_BY_ROW)
     tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
-    bare = BareLoop(session, shape, manifest.vocabulary)
+    bare = BareLoop(session, shape, manifest.vocabulary, batched=True)
     return asyncio.run(_interleaved(model, tokenizer, runner, bare=bare, rounds=rounds))
 
 
@@ -90,13 +91,13 @@ async def _interleaved(
     prompt = engine._encode((Message(role=Role.USER, content=STORY),))
     long = (tokenizer.encode(" ".join(["The sea is deep."] * 300)).ids)[:PREFILLED]
     await _node_round(engine)
-    bare.decode_rate(prompt)
+    bare.decode_rate(prompt, DECODED - 1)
     node, raw, first, prefill = [], [], [], []
     for _ in range(rounds):
         rate, wait = await _node_round(engine)
         node.append(rate)
         first.append(wait)
-        raw.append(bare.decode_rate(prompt))
+        raw.append(bare.decode_rate(prompt, DECODED - 1))
         prefill.append(bare.prefill_rate(long))
     await engine.aclose()
     return {
@@ -122,52 +123,6 @@ async def _node_round(engine: Engine) -> tuple[float, float]:
         elif isinstance(event, Finished):
             assert count == DECODED
     return (DECODED - 1) / (time.perf_counter() - first), first - began
-
-
-class BareLoop:
-    """The least that decodes with ONNX Runtime: one sequence, arrays bound once, the highest logit taken."""
-
-    def __init__(self, session: Session, shape: KvShape, vocabulary: int) -> None:
-        self._session, self._pool = session, HostPool(shape)
-        self._token, self._last = np.zeros((1, 1), np.int64), np.zeros(1, np.int32)
-        self._total, self._wanted = np.zeros((), np.int32), np.zeros(1, np.int64)
-        self._logits = np.empty((1, vocabulary), np.float32)
-        self._binding = self._bind(self._token)
-
-    def _bind(self, tokens: Any) -> Any:
-        binding = self._session.io_binding()
-        for layer in self._pool.shape.layers:
-            for part in PARTS:
-                where = ("cpu", 0, np.float32, list(self._pool.shape.plane), self._pool.address(layer, part, 0))
-                binding.bind_input(f"past_key_values.{layer}.{part}", *where)
-                binding.bind_output(f"present.{layer}.{part}", *where)
-        named = {"input_ids": tokens, "seqlens_k": self._last, "total_len": self._total, "logit_idx": self._wanted}
-        for name, array in named.items():
-            binding.bind_input(name, "cpu", 0, array.dtype.type, list(array.shape), array.ctypes.data)
-        binding.bind_output("logits", "cpu", 0, np.float32, list(self._logits.shape), self._logits.ctypes.data)
-        return binding
-
-    def _prefill(self, prompt: list[int]) -> float:
-        tokens = np.array([prompt], np.int64)
-        self._last[0], self._wanted[0] = len(prompt) - 1, len(prompt) - 1
-        self._total[...] = len(prompt)
-        binding, began = self._bind(tokens), time.perf_counter()
-        self._session.run_with_iobinding(binding)
-        return time.perf_counter() - began
-
-    def decode_rate(self, prompt: list[int]) -> float:
-        self._prefill(prompt)
-        self._wanted[0] = 0
-        began = time.perf_counter()
-        for position in range(len(prompt), len(prompt) + DECODED - 1):
-            self._token[0, 0] = self._logits[0].argmax()
-            self._last[0] = position
-            self._total[...] = position + 1
-            self._session.run_with_iobinding(self._binding)
-        return (DECODED - 1) / (time.perf_counter() - began)
-
-    def prefill_rate(self, prompt: list[int]) -> float:
-        return len(prompt) / self._prefill(prompt)
 
 
 def _starts(variant: str) -> dict[str, float]:

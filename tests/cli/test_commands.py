@@ -31,8 +31,8 @@ def test_help_names_every_command_and_every_flag(run: Runner) -> None:
     serve = run("serve", "--help").out
     for flag in (
         "--home", "--cache", "--api", "--quic", "--model", "--no-model", "--variant", "--device", "--threads",
-        "--slots", "--context", "--peer", "--allow", "--allowance", "--max-spend", "--price-in", "--price-out",
-        "--request-timeout", "--log-level", "--json", "--config",
+        "--slots", "--context", "--queue", "--no-prefix-cache", "--peer", "--allow", "--allowance", "--max-spend",
+        "--price-in", "--price-out", "--request-timeout", "--log-level", "--json", "--config",
     ):  # fmt: skip
         assert f"{flag} " in serve, flag
     assert "otherwise nobody" in " ".join(serve.split())

@@ -20,6 +20,7 @@ class FakeRunner:
     def __init__(self, slots: int = 2, capacity: int = 4096) -> None:
         self.slots, self.capacity = slots, capacity
         self.calls: list[tuple[str, object]] = []
+        self.copies = True
         self.released: list[int] = []
         self.before: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
@@ -32,7 +33,10 @@ class FakeRunner:
         self._record("decode", sorted(step.slot for step in steps))
         return [self._logits(step.token) for step in steps]
 
-    def release(self, slot: int) -> None:
+    def copy(self, source: int, target: int, count: int) -> None:
+        self._record("copy", (source, target, count))
+
+    def release(self, slot: int, kept: int) -> None:
         with self._changed:
             self.released.append(slot)
             self._changed.notify_all()

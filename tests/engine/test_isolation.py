@@ -40,7 +40,7 @@ def alone(runner: PooledRunner, slot: int, prompt: list[int], count: int) -> lis
     for i in range(count):
         logits = runner.decode([Step(slot, int(logits.argmax()), len(prompt) + i)])[0]
         seen.append(logits.tobytes())
-    runner.release(slot)
+    runner.release(slot, 0)
     return seen
 
 
@@ -69,6 +69,26 @@ def test_rows_do_not_influence_each_other(tiny_store: ModelStore, tiny_gguf: Pat
     expected = [alone(runner, 0, prompt, 8) for prompt in PROMPTS]
     assert together(runner, [0, 1, 2, 3], 8) == expected
     assert together(runner, [2, 3, 0, 1], 8) == expected
+
+
+def test_rows_that_need_not_be_exact_share_a_run_and_disturb_no_exact_one(
+    tiny_store: ModelStore, tiny_gguf: Path
+) -> None:
+    runner = make_runner(tiny_store.import_(tiny_gguf, id="tiny-int4", variant="int4"))
+    expected = [alone(runner, 0, prompt, 8) for prompt in PROMPTS]
+    tokens = [int(runner.prefill(slot, prompt, 0).argmax()) for slot, prompt in enumerate(PROMPTS)]
+    for turn in range(8):
+        steps = [
+            Step(slot, tokens[slot], len(prompt) + turn, exact=slot in (1, 3)) for slot, prompt in enumerate(PROMPTS)
+        ]
+        rows = runner.decode(steps)
+        for slot, logits in enumerate(rows):
+            wanted = np.frombuffer(expected[slot][turn + 1], np.float32)
+            if slot in (1, 3):
+                assert logits.tobytes() == expected[slot][turn + 1]
+            else:
+                np.testing.assert_allclose(logits, wanted, atol=1e-3)
+            tokens[slot] = int(wanted.argmax())
 
 
 def test_a_used_slot_is_as_a_new_one(tiny_model: InstalledModel) -> None:
@@ -100,6 +120,9 @@ async def test_a_seeded_answer_is_the_same_in_any_company(tiny_model: InstalledM
         for _ in range(3):
             assert await asyncio.gather(*(ask(engine, one) for one in wanted)) == expected
             assert await asyncio.gather(*(ask(engine, one) for one in wanted[::-1])) == expected[::-1]
+            free = request("the", max_tokens=40, sampling=Sampling(temperature=800_000))
+            answers = await asyncio.gather(*(ask(engine, one) for one in (free, wanted[0], free, wanted[1])))
+            assert answers[1::2] == expected[:2]
     finally:
         await engine.aclose()
 

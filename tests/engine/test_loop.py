@@ -4,54 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
-from tokenizers import Tokenizer, models
 
 from mycellm_proto.content import ChatRequest, FinishReason, Sampling
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Device, Engine
 from reference_node.engine.job import OUTPUT_LIMIT, Job
-from reference_node.engine.loop import PREFILL_CHUNK
+from reference_node.engine.loop import COMPANY_SECONDS, LONE_CHUNK, PREFILL_CHUNK, chunk_size
 from reference_node.engine.runner import Logits
-from reference_node.generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
-from reference_node.models import GenerationDefaults, GraphIo, Manifest
+from reference_node.engine.slots import MIN_ROWS
+from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
 from tests.engine.asking import ask, check, request, text_of
-from tests.engine.fake import VOCABULARY, FakeRunner
-
-MANIFEST = Manifest(
-    id="m", variant="fp32", owner="o", license="l", source="00", exporter="e", io=GraphIo.POOLED, graph="g",
-    context_length=4096, layers=1, kv_heads=1, head_size=1, vocabulary=VOCABULARY, end_tokens=(900,), bos_token="",
-    eos_token="", chat_template="{{ messages[0].content }}", generation=GenerationDefaults(), files=(),
-)  # fmt: skip
-INFO = ModelInfo(id="m", digest=bytes(32), context_length=1024, owner="o", created=0)
-
-
-def word_tokenizer() -> Tokenizer:
-    """Token n is the character 0x4e00 + n, so that a prompt of n characters is n tokens."""
-    vocabulary = {chr(0x4E00 + i): i for i in range(VOCABULARY)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    from tokenizers import decoders
-
-    tokenizer.decoder = decoders.Fuse()
-    return tokenizer
-
-
-def prompt(*tokens: int) -> str:
-    return "".join(chr(0x4E00 + token) for token in tokens)
-
-
-@asynccontextmanager
-async def engine(
-    runner: FakeRunner, *, queue_limit: int = 8, clock: Callable[[], float] = lambda: 0.0
-) -> AsyncIterator[Engine]:
-    made = Engine(INFO, MANIFEST, word_tokenizer(), runner, device=Device.CPU, queue_limit=queue_limit, clock=clock)
-    try:
-        yield made
-    finally:
-        await made.aclose()
+from tests.engine.fake import FakeRunner
+from tests.engine.looping import INFO, MANIFEST, engine, held, prompt, word_tokenizer
 
 
 async def test_an_answer_ends_with_the_end_token() -> None:
@@ -127,43 +96,54 @@ async def test_a_long_prompt_comes_in_chunks_between_the_steps_of_others() -> No
     # Prompts take turns, a chunk at a time, and whoever is ready decodes after each.
     kinds = "".join(kind[0] for kind, _ in runner.calls)
     assert [what for kind, what in runner.calls if kind == "prefill"] == [
-        (0, 1, 0), (1, PREFILL_CHUNK, 0), (2, 1, 0), (1, PREFILL_CHUNK, 256), (1, 188, 512),
+        (0, 1, 0), (1, PREFILL_CHUNK, 0), (2, 1, 0),
+        *((1, PREFILL_CHUNK, PREFILL_CHUNK * i) for i in range(1, 10)), (1, 60, 640),
     ]  # fmt: skip
     assert kinds.startswith("pdpdpdpdpd")
 
 
-class Gate:
-    """Holds a runner's calls until it is opened."""
-
-    def __init__(self) -> None:
-        self._entered, self._open = asyncio.Event(), threading.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def block(self) -> None:
-        self._loop.call_soon_threadsafe(self._entered.set)
-        assert self._open.wait(30)
-
-    async def entered(self) -> None:
-        await asyncio.wait_for(self._entered.wait(), 30)
-
-    def open(self) -> None:
-        self._open.set()
+async def test_a_prompt_that_comes_during_a_chunk_is_next_after_it() -> None:
+    runner = FakeRunner(slots=2)
+    async with engine(runner) as made:
+        with held(runner) as gate:
+            long = made.generate(request(prompt(*[1] * 700), max_tokens=1))
+            await anext(long)
+            await gate.entered()
+            short = made.generate(request(prompt(1, 2, 3), max_tokens=1))
+            await anext(short)
+        for events in (long, short):
+            assert isinstance([event async for event in events][-1], Finished)
+    # The long one was alone at first, and gets smaller chunks from then on.
+    assert [what for _, what in runner.calls][:3] == [(0, LONE_CHUNK, 0), (1, 3, 0), (0, PREFILL_CHUNK, LONE_CHUNK)]
 
 
-class held:  # noqa: N801  it reads as a statement
-    def __init__(self, runner: FakeRunner) -> None:
-        self._runner, self._gate = runner, Gate()
+async def test_company_is_expected_for_a_while() -> None:
+    runner, clock = FakeRunner(slots=2), Clock()
+    async with engine(runner, clock=clock) as made:
 
-    def __enter__(self) -> Gate:
-        self._runner.before = self._gate.block
-        return self._gate
+        async def chunks() -> list[int]:
+            before = len(runner.calls)
+            await ask(made, request(prompt(*[1] * 300), max_tokens=1))
+            return [what[1] for kind, what in runner.calls[before:] if kind == "prefill" and isinstance(what, tuple)]
 
-    def __exit__(self, *_error: object) -> None:
-        self._runner.before = lambda: None
-        self._gate.open()
+        assert await chunks() == [LONE_CHUNK, 44]
+        await asyncio.gather(*(ask(made, request(prompt(1), max_tokens=50)) for _ in range(2)))
+        assert await chunks() == [PREFILL_CHUNK] * 4 + [44]
+        clock.now = COMPANY_SECONDS
+        assert await chunks() == [LONE_CHUNK, 44]
 
 
-async def first(made: Engine, wanted: ChatRequest) -> object:
+@pytest.mark.parametrize("length", [1, 2, PREFILL_CHUNK, PREFILL_CHUNK + 1, PREFILL_CHUNK + 2, 2 * PREFILL_CHUNK + 1])
+def test_no_chunk_is_one_token_of_several(length: int) -> None:
+    chunks, left = [], length
+    while left:
+        chunks.append(chunk_size(left, PREFILL_CHUNK))
+        left -= chunks[-1]
+    assert max(chunks) <= PREFILL_CHUNK
+    assert min(chunks) >= min(length, MIN_ROWS)
+
+
+async def first(made: Generator, wanted: ChatRequest) -> object:
     async with aclosing(made.generate(wanted)) as events:
         return await anext(events)
 
@@ -184,6 +164,43 @@ async def test_a_full_queue_is_said_with_advice() -> None:
             assert caught.value.retry_after >= 1
         assert check([Started(input_tokens=1), *[event async for event in one]]).reason is FinishReason.LENGTH
         assert check([Started(input_tokens=1), *[event async for event in two]]).reason is FinishReason.LENGTH
+
+
+async def test_a_slot_is_given_on_before_the_end_of_its_answer_is_read() -> None:
+    runner = FakeRunner(slots=1)
+    async with engine(runner, clock=time.monotonic) as made:
+        with held(runner) as gate:
+            unread = made.generate(request(prompt(1), max_tokens=1))
+            await anext(unread)
+            await gate.entered()
+            next_one = made.generate(request(prompt(1), max_tokens=1, deadline_ms=20_000))
+            await anext(next_one)
+        assert [event async for event in next_one][-1] == Finished(
+            reason=FinishReason.LENGTH, input_tokens=1, output_tokens=1
+        )
+        await unread.aclose()
+
+
+async def test_one_owners_burst_leaves_room_in_the_queue_and_is_not_everybodys_wait() -> None:
+    runner = FakeRunner(slots=1)
+    async with engine(runner, queue_limit=4) as made:
+        greedy, other = made.owned_by(b"greedy"), made.owned_by(b"other")
+        with held(runner) as gate:
+            running = greedy.generate(request(prompt(1), max_tokens=1))
+            await anext(running)
+            await gate.entered()
+            waiting = [greedy.generate(request(prompt(2 + i), max_tokens=1)) for i in range(3)]
+            for events in waiting:
+                await anext(events)
+            with pytest.raises(GenerationError) as caught:
+                await first(greedy, request(prompt(5)))
+            assert (caught.value.code, caught.value.limit) == (ErrorCode.BUSY, 4)
+            late = other.generate(request(prompt(9, 9), max_tokens=1))
+            await anext(late)
+        for events in (running, *waiting, late):
+            assert isinstance([event async for event in events][-1], Finished)
+    # The other's request, of two tokens, came last and waits for one of the burst, not for three.
+    assert [what for kind, what in runner.calls if kind == "prefill"][2] == (0, 2, 0)
 
 
 async def test_closing_the_iterator_frees_the_slot() -> None:
@@ -264,8 +281,6 @@ async def test_a_deadline_passes_while_queued() -> None:
 
 async def test_a_deadline_is_kept_while_the_reader_does_not_read() -> None:
     """The engine's thread waits without work, and still wakes for it."""
-    import time
-
     async with engine(FakeRunner(), clock=time.monotonic) as made:
         async with aclosing(made.generate(request(prompt(1), max_tokens=800, deadline_ms=300))) as events:
             await anext(events)

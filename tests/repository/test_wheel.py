@@ -66,9 +66,9 @@ def execute(python: Path, code: str) -> str:
 
 
 def data() -> list[Path]:
-    """The specification's data: every file of spec/ but the generators, and what is about this checkout alone."""
+    """The specification's data: every file of spec/ but the generators."""
     files = (file.relative_to(ROOT / "spec") for file in (ROOT / "spec").rglob("*") if file.is_file())
-    return [file for file in files if file.suffix not in (".py", ".pyc") and file.name != "trace.txt"]
+    return [file for file in files if file.suffix not in (".py", ".pyc")]
 
 
 def test_wheel_holds_the_packages_and_the_specifications_data(wheel: Path) -> None:
@@ -126,6 +126,14 @@ def test_without_the_nodes_packages_a_sentence_says_what_to_install(python: Path
     checks = {check["name"]: check for check in json.loads(said)["checks"]}
     assert checks["packages"]["status"] == "fail"
     assert status == "1"
+
+
+@pytest.mark.parametrize("words", [["vectors"], ["list"], ["run", "--target", "127.0.0.1:9"]])
+def test_without_the_suites_packages_a_sentence_says_what_to_install(python: Path, words: list[str]) -> None:
+    code = f"import sys; sys.stderr = sys.stdout; from conformance.cli import main; print(main({words!r}))"
+    said, status = execute(python, code).splitlines()
+    assert "pip install 'mycellm-proto[conformance]'" in said
+    assert status == "2"
 
 
 def test_the_installed_node_runs(wheel: Path, python: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from conformance.data import limit
 from conformance.judge.agreement import node_key, wrong_close
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding
-from conformance.judge.record import LinkRecord, Record
+from conformance.judge.record import Frame, LinkRecord, Record
 from conformance.offer import leads_to
 
 from .observer import Observer
@@ -168,7 +168,7 @@ def pays_properly(record: Record) -> Iterator[Finding]:
                 yield _fail("a tick does not advance", "RCP-018~1", frame.event, frame.start)
             known = max(known, frame.value[0])
         end = exchange.countersign
-        if end is not None and exchange.cancel is None and exchange.k_at(end.event) < _due(exchange, end.event):
+        if end is not None and exchange.cancel is None and exchange.k_at(end.event + 1) < _due(exchange, end.event):
             yield _fail("what is due was not released", "RCP-018~1", end.event, end.start)
 
 
@@ -180,6 +180,16 @@ def _due(exchange: Exchange, event: int) -> int:
     return exchange.quote.ticks(exchange.owed(seen), exchange.opened[7])
 
 
+def _last_released(exchange: Exchange, cancel: Frame) -> tuple[int, bytes]:
+    """Ticks and link of the last TICK before CANCEL, which may come in one piece with it; else the prepaid ones."""
+    assert exchange.quote is not None and exchange.request is not None  # noqa: PT018  the caller looked
+    last = exchange.quote.prepaid_ticks, exchange.request.value[3]
+    for frame in exchange.link.of("target", exchange.stream):
+        if frame.number < cancel.number and frame.kind == framing.TICK and shapes.broken("tick", frame.value) is None:
+            last = frame.value[0], frame.value[1]
+    return last
+
+
 def cancels_properly(record: Record) -> Iterator[Finding]:
     """CANCEL names what can have come, and the last tick."""
     for exchange in _asked(record):
@@ -189,8 +199,7 @@ def cancels_properly(record: Record) -> Iterator[Finding]:
         sent = sum(each.event < frame.event for each in exchange.chunks)
         if frame.value[0] > sent:
             yield _fail(f"CANCEL names {frame.value[0]} chunks of {sent}", "INF-018~1", frame.event, frame.start)
-        before = [(k, link) for event, k, link in exchange.releases if event < frame.event]
-        if before and (frame.value[1], frame.value[2]) != before[-1]:
+        if (frame.value[1], frame.value[2]) != _last_released(exchange, frame):
             yield _fail("CANCEL does not name the last released tick", "INF-018~1", frame.event, frame.start)
 
 

@@ -1,0 +1,58 @@
+"""Requests to an engine, and how long their first tokens and their streams take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+
+from mycellm_proto.content import ChatRequest, Message, Role, Sampling
+from reference_node.engine import Engine
+from reference_node.generation import Delta, Finished, Generator
+
+STORY = "Write a long story about the sea."
+SENTENCE = "The sea is deep and the day is long. "
+PATIENCE_MS = 600_000
+
+
+def chat(*turns: str, max_tokens: int = 1) -> ChatRequest:
+    """A greedy request; the user speaks first, then turns alternate."""
+    roles = (Role.USER, Role.ASSISTANT)
+    messages = tuple(Message(role=roles[i % 2], content=text) for i, text in enumerate(turns))
+    return ChatRequest(
+        model="m", messages=messages, max_tokens=max_tokens, deadline_ms=PATIENCE_MS, sampling=Sampling(temperature=0)
+    )
+
+
+def story_of(engine: Engine, tokens: int) -> str:
+    """A text whose prompt has at least that many tokens, and hardly more."""
+    empty = engine.count_tokens(chat("").messages)
+    each = engine.count_tokens(chat(SENTENCE * 11).messages) - engine.count_tokens(chat(SENTENCE).messages)
+    return SENTENCE * -(-(tokens - empty) * 10 // each)
+
+
+async def first_token(generator: Generator, request: ChatRequest) -> float:
+    """Seconds until the first token."""
+    began = time.perf_counter()
+    async with aclosing(generator.generate(request)) as events:
+        async for event in events:
+            if isinstance(event, Delta):
+                return time.perf_counter() - began
+    raise AssertionError("an answer without a token")
+
+
+async def decode_together(engine: Generator, streams: int, steps: int) -> float:
+    """Tokens per second of all streams together, while all of them decode: after the last one's first token, until
+    the first one ends.
+    """
+    times: list[list[float]] = [[] for _ in range(streams)]
+
+    async def ask(seen: list[float]) -> None:
+        async for event in engine.generate(chat(STORY, max_tokens=steps + 2 * streams)):
+            if isinstance(event, Delta):
+                seen.append(time.perf_counter())
+            assert not isinstance(event, Finished) or len(seen) >= steps, "the answer is too short to be measured"
+
+    await asyncio.gather(*map(ask, times))
+    began, ended = max(seen[0] for seen in times), min(seen[-1] for seen in times)
+    return sum(began < moment <= ended for seen in times for moment in seen) / (ended - began)
