@@ -295,7 +295,11 @@ async def dial(recorder: Recorder, host: str, port: int, *, alpn: str = ALPN, wi
     except TimeoutError:
         link.note("wait", **{"for": "QUIC and TLS", "at_most": within, "over": True})
         link.close()
+        link.release()
         raise OverdueError("QUIC and TLS") from None
+    except BaseException:
+        link.release()  # nobody else knows of it
+        raise
     return link
 
 
