@@ -57,8 +57,7 @@ def _findings(case: Case, record: Record) -> Iterator[Finding]:
     for finding in shown:
         own = finding.requirements or finding.verdict is Verdict.HARNESS_ERROR
         yield finding if own else replace(finding, requirements=case.requirements)
-    over = any(event.what == "done" for _, event in record.events())
-    if not over and all(each.verdict is Verdict.WARN for each in shown):
+    if not _over(record) and all(each.verdict is Verdict.WARN for each in shown):
         yield Finding(verdict=Verdict.INCONCLUSIVE, message=f"the script did not come to its end{_waiting(record)}")
 
 
@@ -83,6 +82,13 @@ def _noted(case: Case, record: Record) -> Iterator[Finding]:
         if event.what == "adapter" and "unsupported" in event.facts:
             message = f"the adapter declares what it does not support: {event.facts['unsupported']}"
             yield Finding(verdict=Verdict.FAIL, message=message, requirements=case.requirements, event=index)
+
+
+def _over(record: Record) -> bool:
+    """Whether the script came to its end, or to a close of the target's behind the fault, which is judged as such."""
+    link = record.fault_link
+    closed = link is not None and link.close is not None and link.close[0] > record.fault_at
+    return closed or any(event.what == "done" for _, event in record.events())
 
 
 def _waiting(record: Record) -> str:

@@ -17,7 +17,7 @@ from conformance.judge.finding import Verdict
 from conformance.judge.judge import judge
 from conformance.mutants.mutant import skipping
 from conformance.mutants.null import Silent
-from conformance.running.memory import MemoryEnvironment, run_virtually
+from conformance.running.memory import MemoryEnvironment, run_virtually, transcript_of
 from conformance.running.results import beside_twins
 from conformance.running.run import Outcome, Run, Selection, SelectionError, run
 from conformance.wire.link import Link, OverdueError, Recorder
@@ -72,6 +72,21 @@ def test_what_rests_on_a_twin_that_shows_nothing_shows_nothing() -> None:
 def test_a_transcript_of_nothing_shows_nothing(case: Case) -> None:
     empty = Transcript(header={"case": case.id}, events=())
     assert judge(case, empty).verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("case", "verdict"),
+    [
+        ("handshake/accept-pinned", Verdict.INCONCLUSIVE),
+        ("handshake/reject-bad-signature", Verdict.PASS),
+        ("opens/refuse-bad-signature", Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_script_comes_to_its_end_or_to_a_close_behind_the_fault(case: str, verdict: Verdict) -> None:
+    whole = transcript_of(cases()[case], Node)
+    cut = replace(whole, events=tuple(each for each in whole.events if each.what != "done"))
+    assert judge(cases()[case], whole).verdict is Verdict.PASS
+    assert judge(cases()[case], cut).verdict is verdict
 
 
 def test_each_filter_has_to_match_in_the_selection() -> None:
