@@ -78,6 +78,10 @@ async def answer_request_among_most_streams(session: Session) -> None:
     await answer(request)
 
 
+_SETTLE = 0.5
+"""Seconds in which streams that were opened have been seen: they may overtake each other (FLW-010)."""
+
+
 @PART.case(
     "refuse-stream-beyond-most",
     requirements=("FLW-006~2",),
@@ -89,6 +93,7 @@ async def refuse_stream_beyond_most(session: Session) -> None:
     """64 streams have begun, and there is one more: it is refused with BUSY, and nothing else of the consumer's is."""
     request = await asking(session)
     _crowd(request.side, limit("MAX_STREAMS"))
+    await asyncio.sleep(_SETTLE)
     request.send(request.compose(), fault=Fault.STREAM_BEYOND_MOST)
     await request.finish()
     await request.side.probe()
