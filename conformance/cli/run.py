@@ -182,7 +182,7 @@ async def _run(
     """Look who is there, and judge it. Raises `NobodyError` and `AdapterError`."""
     async with place.opened() as environment:
         about = await preflight(environment, seed=seed, key=key)
-        print(about.describe(), file=aside)
+        print(environment.describe() + about.describe(), file=aside)
         with progress:
             return await run_cases(
                 selection,

@@ -32,7 +32,7 @@ async def execute(
     session = Session(environment, seed=seed, case=case.id, key=key, fault=case.fault, items=drawn)
     head = {**header(case, environment, seed), **({"items": drawn} if case.items else {})}
     try:
-        session.require(case.needs)
+        session.require(case.needs, "consumer" if case.role == "initiator" else "provider")
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
             await case.script(session)
             _note(session, "done")

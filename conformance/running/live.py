@@ -86,6 +86,15 @@ class LiveEnvironment(Environment):
         self._adapters = adapters
         self.target = target
         self.capabilities = None if adapters is None else adapters.declaration.capabilities
+        if adapters is not None:
+            self.parts = adapters.declaration.roles
+
+    def describe(self) -> str:
+        """The adapter, for people; empty where there is none."""
+        if self._adapters is None:
+            return ""
+        declared = self._adapters.declaration
+        return f"adapter {declared.name!a} {declared.version!a}: {', '.join(sorted(declared.roles))}\n"
 
     def clock(self) -> float:
         """This machine's clock."""

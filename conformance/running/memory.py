@@ -28,6 +28,10 @@ class MemoryEnvironment(Environment):
 
     capabilities = CAPABILITIES
 
+    def describe(self) -> str:
+        """Nothing: it is no program."""
+        return ""
+
     def __init__(
         self,
         make: Callable[[Entropy], Node],

@@ -30,6 +30,8 @@ class Environment(ABC):
 
     target: bytes | None = None
     """The target's node key, where it is known."""
+    parts: frozenset[str] = frozenset({"consumer", "provider"})
+    """Parts that the adapter's node plays."""
     capabilities: frozenset[str] | None = None
     """What the adapter declares; None where there is no adapter."""
 
@@ -133,9 +135,11 @@ class Session:
             raise RefusedError(verb)
         return result
 
-    def require(self, needs: frozenset[str]) -> None:
-        """What the adapter has to offer. Raises `UntestableError`."""
+    def require(self, needs: frozenset[str], part: str) -> None:
+        """What the adapter has to offer, and the part that its node has to play. Raises `UntestableError`."""
         offered = self.environment.capabilities
+        if needs and part not in self.environment.parts:
+            raise self.not_applicable(f"the adapter declares that its node is no {part}")
         if needs and offered is None:
             raise self.untestable("the case moves the node, and there is no adapter", "run with --adapter CMD")
         missing = sorted(needs - (offered or frozenset()))

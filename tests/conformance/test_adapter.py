@@ -153,6 +153,16 @@ def test_what_is_missing_is_no_failure(capabilities: frozenset[str] | None, verd
     assert run_virtually(run) is verdict
 
 
+def test_a_part_that_is_not_played_is_no_failure() -> None:
+    async def run() -> Verdict:
+        environment = MemoryEnvironment(Node, seed=b"test")
+        environment.parts = frozenset({"provider"})
+        return judge(CASE, await execute(CASE, environment, seed=b"test")).verdict
+
+    assert CASE.role == "initiator"
+    assert run_virtually(run) is Verdict.NOT_APPLICABLE
+
+
 def test_without_an_adapter_no_case_asks_for_one() -> None:
     assert not [each for each in Selection(scope=sets()["responder"], tier="full").cases() if each.needs]
     assert [each for each in Selection(scope=sets()["node"], tier="full").cases() if each.needs]
