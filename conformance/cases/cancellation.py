@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from conformance import dcbor, framing
-from conformance.judge.answered import CANCELLED, Answers
+from conformance.finish import CANCELLED
+from conformance.judge.answered import Answers
 from conformance.judge.cancels_shown import bills_what_cancel_names, says_cancelled, takes_it_as_gone, takes_one_cancel
 from conformance.judge.expect import Fails, Shows
 from conformance.script.answering import asking, ended, held, running

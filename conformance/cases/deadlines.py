@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance import framing
 from conformance.data import limit
-from conformance.judge.answered import DEADLINE, Answers
+from conformance.finish import DEADLINE
+from conformance.judge.answered import Answers
 from conformance.judge.answers_shown import decides_before_the_deadline, waits_for_the_request
 from conformance.judge.cancels_shown import takes_no_request
 from conformance.judge.expect import All, Refuses, Shows

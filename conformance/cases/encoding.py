@@ -10,7 +10,8 @@ from conformance.case import Tier
 from conformance.data import limit, registry
 from conformance.dcbor import Item
 from conformance.entropy import RESERVED
-from conformance.judge.expect import Completes, Expectation, Fails, Refuses, Stage
+from conformance.judge.ending import Stage
+from conformance.judge.expect import Completes, Expectation, Fails, Refuses
 from conformance.judge.series import Each
 from conformance.script import places
 from conformance.script.asking import Draft, Edits

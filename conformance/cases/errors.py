@@ -7,6 +7,7 @@ from functools import partial
 
 from conformance import dcbor, framing
 from conformance.entropy import RESERVED
+from conformance.finish import CANCELLED
 from conformance.judge.exchange import exchanges
 from conformance.judge.expect import All, Completes, Fails, Refuses, Shows
 from conformance.judge.finding import Finding, Verdict
@@ -22,7 +23,6 @@ from .registry import Family
 
 FAMILY = Family("errors")
 _ANSWERED = "encoding/accept-every-type"
-_CANCELLED = 4
 """The finish reason of an answer that was cancelled."""
 _LINGER = 2.5
 """Seconds in which a target has ended its side."""
@@ -167,7 +167,7 @@ async def discard_behind_giving_up(session: Session) -> None:
 def _acts_on_nothing_more(record: Record) -> Iterator[Finding]:
     """No END for the CANCEL that came behind the frame for which the connection had to fail."""
     for exchange in exchanges(record):
-        if exchange.end is not None and exchange.close.get(7) == _CANCELLED:
+        if exchange.end is not None and exchange.close.get(7) == CANCELLED:
             message = "the target acts on a CANCEL that comes behind a frame for which it fails the connection"
             yield Finding(verdict=Verdict.FAIL, message=message, event=exchange.end.event)
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
-from conformance.judge.expect import All, Completes, Expectation, Fails, Greets, Shows, Stage
+from conformance.judge.ending import Stage
+from conformance.judge.expect import All, Completes, Expectation, Fails, Greets, Shows
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Record
 from conformance.judge.series import Watched

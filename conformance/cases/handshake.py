@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance import dcbor, framing
 from conformance.data import limit
-from conformance.judge.expect import Completes, Fails, Greets, Refuses, Stage
+from conformance.judge.ending import Stage
+from conformance.judge.expect import Completes, Fails, Greets, Refuses
 from conformance.script.asking import Asking
 from conformance.script.faults import Fault
 from conformance.script.handshake import hello_with

@@ -8,7 +8,8 @@ from conformance import dcbor, framing, signing
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.entropy import RESERVED
-from conformance.judge.expect import Completes, Fails, Stage
+from conformance.judge.ending import Stage
+from conformance.judge.expect import Completes, Fails
 from conformance.judge.series import LivesOn
 from conformance.script import places
 from conformance.script.asking import Draft, Edits

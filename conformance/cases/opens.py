@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.data import limit
 from conformance.dcbor import Item
+from conformance.finish import CEILING
 from conformance.judge.expect import All, Completes, Expectation, Refuses, Shows
 from conformance.judge.money import Bills, ByQuote, names_the_need
 from conformance.offer import Quote
@@ -18,7 +19,6 @@ from .registry import Family
 
 FAMILY = Family("opens")
 _TWIN = "accept-open"
-_CEILING = 3
 """The finish reason."""
 
 
@@ -325,7 +325,7 @@ async def refuse_ceiling_one_short(session: Session) -> None:
 
 def _tokens(count: int) -> Expectation:
     what = f"the answer ends with CEILING, and the number of its tokens is {count}"
-    return Bills(what, _CEILING, lambda exchange, _: exchange.close[5] == count)
+    return Bills(what, CEILING, lambda exchange, _: exchange.close[5] == count)
 
 
 async def _stop_at_ceiling(session: Session, tokens: int) -> None:

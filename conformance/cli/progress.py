@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 
 from conformance.case import Case
+from conformance.data import requirements
 from conformance.judge.finding import Verdict
 from conformance.judge.judge import Judgement
 
@@ -26,6 +29,7 @@ class Progress:
         self._began = time.monotonic()
         self._moves = sys.stderr.isatty()
         self._said: dict[str, Verdict] = {}
+        self._quoted: set[str] = set()
 
     def __enter__(self) -> Progress:
         return self
@@ -36,6 +40,12 @@ class Progress:
     def seconds(self) -> float:
         """How long it has taken so far."""
         return time.monotonic() - self._began
+
+    def so_far(self) -> str:
+        """What there is to say before the end."""
+        counts = Counter(self._said.values())
+        listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        return f"{self._done} of {self._total} cases are over" + (f" ({listed})" if listed else "")
 
     def began(self, case: Case) -> None:
         """A case runs."""
@@ -58,7 +68,15 @@ class Progress:
             self._clear()
             first, *rest = judgement_lines(judgement)
             known = " (known)" if judgement.case.id in self._excused else ""
-            print("\n".join([first + known, *rest]), flush=True)
+            print("\n".join([first + known, *rest, *self._quotes(judgement)]), flush=True)
+
+    def _quotes(self, judgement: Judgement) -> Iterator[str]:
+        """The sentences of the requirements that its first finding breaks, unless they were said already."""
+        broken = [each for each in judgement.findings if each.verdict in (Verdict.FAIL, Verdict.WARN)]
+        for each in broken[0].requirements if broken else ():
+            if each not in self._quoted:
+                self._quoted.add(each)
+                yield f"    {each}: {requirements()[each].sentence}"
 
     def _clear(self) -> None:
         if self._moves:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import secrets
 import shlex
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--adapter",
         metavar="CMD",
-        help="a program that moves a node (spec/adapter); needs no --target",
+        help="a program that moves a node (spec/adapter/README.md); needs no --target",
     )
     parser.add_argument("--node-id", metavar="ID", help="the id that it has to prove (myc1…)")
     parser.add_argument("--set", choices=sets(), help=_sets_help())
@@ -76,15 +77,17 @@ def _call(options: argparse.Namespace) -> int:
         place = Place(
             address=None if options.target is None else split(options.target),
             target=target,
-            command=None if options.adapter is None else tuple(shlex.split(options.adapter)),
+            command=None if options.adapter is None else _words(options.adapter),
         )
-        seed = secrets.token_bytes(8) if options.seed is None else bytes.fromhex(options.seed)
-        key = None if options.key is None else Key(bytes.fromhex(options.key.read_text(encoding="ascii").strip()))
+        seed = secrets.token_bytes(8) if options.seed is None else _seed(options.seed)
+        key = None if options.key is None else _key(options.key)
         listed = {} if options.known_failing is None else known.read(options.known_failing)
         selection.cases()
         if options.report is not None:
             prepare(options.report)
-    except (OSError, ReportError, SelectionError, ValueError) as error:
+    except OSError as error:
+        return usage(f"{error.filename}: {error.strerror}")
+    except (ReportError, SelectionError, ValueError) as error:
         return usage(str(error))
     return _judge(options, selection, place, seed=seed, key=key, listed=listed)
 
@@ -93,13 +96,42 @@ def _problem(options: argparse.Namespace, target: bytes | None) -> str | None:
     """What is wrong with the command line, beside its values."""
     if options.target is None and options.adapter is None:
         return "name a node with --target HOST:PORT, or what moves one with --adapter CMD"
+    if options.node_id is not None and options.target is None:
+        return "--node-id is what has to be proved at --target: add --target HOST:PORT"
     if options.mutants and options.report is None:
         return "--mutants is about the report: add --report DIR"
     if options.node_id is not None and target is None:
         return f"--node-id {options.node_id} is no node id"
     if options.set is not None and sets()[options.set].adapter and options.adapter is None:
-        return f"the set {options.set} needs an adapter: add --adapter CMD (spec/adapter)"
+        return f"the set {options.set} needs an adapter: add --adapter CMD (spec/adapter/README.md)"
     return None
+
+
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise ValueError(f"--adapter {command}: {error}") from None
+    if not words or shutil.which(words[0]) is None:
+        raise ValueError(f"--adapter {command}: there is no such program")
+    return words
+
+
+def _seed(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"--seed {text} is not hex, such as a run prints") from None
+
+
+def _key(path: Path) -> Key:
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError:
+        secret = b""
+    if len(secret) != 32:
+        raise ValueError(f"--key {path} does not hold 32 bytes in hex, such as `openssl rand -hex 32` writes")
+    return Key(secret)
 
 
 def _judge(
@@ -119,6 +151,9 @@ def _judge(
         result = asyncio.run(_run(selection, place, progress, seed=seed, key=key, excused=excused, aside=aside))
         facts = _facts(options, seed, began, progress.seconds())
         _report(options, result, facts)
+    except KeyboardInterrupt:
+        print(f"interrupted: {progress.so_far()}. That is no verdict, and no report was written.", file=aside)
+        raise
     except NobodyError as error:
         print(f"NOT FULLY VERIFIED: nothing was run. {error}", file=aside)
         return NOT_VERIFIED
@@ -130,7 +165,7 @@ def _judge(
         _print(result, facts, progress)
     wrong = list(known.problems(listed, result.judgements, began.date()))
     for problem in wrong:
-        print(f"known failures: {problem}", file=aside)
+        print(f"known failures, and so exit status {NOT_CONFORMANT}: {problem}", file=aside)
     return NOT_CONFORMANT if wrong else status(result)
 
 

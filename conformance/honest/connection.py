@@ -48,7 +48,6 @@ class Connection:
         self._discarded = 0
         self._control_budget = float(limit("CONTROL_BURST"))
         self._control_counted = now()
-        self._greeted = False
 
     # What the transport tells
 

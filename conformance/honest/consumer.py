@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_name, limit
 from conformance.dcbor import Item
+from conformance.finish import CANCELLED
 from conformance.offer import Quote, chain
 
 from .ledger import Kept
 from .port import Timers
-from .provider import CANCELLED
 from .rules import FailError, NotAskedError, RefuseError
 
 if TYPE_CHECKING:

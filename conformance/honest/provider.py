@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
+from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH, STOP
 from conformance.offer import Quote, leads_to
 
 from .ledger import Kept
@@ -20,7 +21,6 @@ from .stops import Stops
 if TYPE_CHECKING:
     from .connection import Connection
 
-STOP, LENGTH, CEILING, CANCELLED, DEADLINE, SHUTDOWN, FAILED = range(1, 8)
 IDLE, REQUESTED, STREAMING, CANCELLING, ENDED, DONE = "IDLE", "REQUESTED", "STREAMING", "CANCELLED", "ENDED", "DONE"
 _RECEIVES = {
     REQUESTED: {framing.CANCEL},

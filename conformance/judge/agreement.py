@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from conformance import dcbor, framing, signing
+from conformance.finish import CANCELLED
 from conformance.wire.transcript import By
 
 from .exchange import Exchange
 from .record import LinkRecord
-
-CANCELLED = 4
 
 
 def node_key(link: LinkRecord, by: By) -> bytes:
@@ -32,14 +31,15 @@ def wrong_close(exchange: Exchange) -> str | None:
     problems = {
         "its signature is not the provider's": not signing.is_signed_by(quote.provider, signing.CLOSE, body, signature),
         "nobody cancelled": close[7] == CANCELLED and exchange.cancel is None,
-        "it is not what was delivered": close != _expected(exchange),
+        "it is not what was delivered": close != expected_close(exchange),
         "it exceeds the ceiling": close[6] > exchange.opened[7],
         "it bills beyond the window after a CANCEL": cancelled and close[6] > window,
     }
     return next((problem for problem, holds in problems.items() if holds), None)
 
 
-def _expected(exchange: Exchange) -> dict[int, object]:
+def expected_close(exchange: Exchange) -> dict[int, object]:
+    """The close that follows from the open, the quote, ACCEPT, the chunks and CANCEL, for the reason that it names."""
     assert exchange.quote is not None and exchange.end is not None  # noqa: PT018  the caller looked
     close, quote = exchange.close, exchange.quote
     cancelled = close[7] == CANCELLED
@@ -47,7 +47,7 @@ def _expected(exchange: Exchange) -> dict[int, object]:
     counted = close[4] if cancelled and exchange.accept is None else exchange.input_tokens
     total = quote.owed(counted, tokens)
     if cancelled and exchange.cancel is not None:
-        total = min(total, exchange.cancel.get(1) * quote.tick_value)
+        total = min(total, exchange.cancel.value[1] * quote.tick_value)
     answer = dcbor.encode({0: text, 1: close[7], 2: tokens})
     return {
         0: exchange.open_name,

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from conformance.data import error_name
 
+from .ending import closed_by_target, closed_with
 from .exchange import Exchange, exchanges
-from .expect import POLICY, Expectation, closed_by_target, closed_with
+from .expect import POLICY, Expectation
 from .finding import Finding, Verdict
 from .record import Record
 
-STOP, LENGTH, CEILING, CANCELLED, DEADLINE = range(1, 6)
 LATE = 5.0
 """Seconds that the network and a busy machine may add to a wait of SPEC.md: DEADLINE_GRACE."""
+EARLY = 1.0
+"""Seconds by which a wait may seem shorter than it was: its beginning was on its way, or not read at once."""
 
 
 @dataclass(frozen=True, slots=True)

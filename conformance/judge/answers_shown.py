@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from conformance import framing
 from conformance.data import error_code, limit
+from conformance.finish import LENGTH, STOP
 
-from .answered import LATE, LENGTH, STOP, complete, event_of, fails, lives_on, refused, text_of
+from .answered import EARLY, LATE, complete, event_of, fails, lives_on, refused, text_of
 from .exchange import exchanges
 from .finding import Finding, Verdict
 from .record import Record
@@ -15,8 +16,6 @@ from .record import Record
 _TEMPLATE = 512
 _PER_MESSAGE = 16
 """Tokens that a model's template adds at most, in all and for each message: SPEC.md, "Security considerations"."""
-_EARLY = 0.1
-"""Seconds by which two clocks may differ over one wait."""
 
 
 def stops_where_it_has_to(record: Record) -> Iterator[Finding]:
@@ -83,7 +82,7 @@ def gives_up_in_time(record: Record) -> Iterator[Finding]:
     spoken = [each for each in exchange.chunks if each.get(0) or each.get(1)]
     since = (spoken[-1] if spoken else exchange.accept or exchange.error).at
     waited = exchange.error.at - since
-    if not limit("PAYMENT_TIMEOUT") - _EARLY <= waited <= limit("PAYMENT_TIMEOUT") + LATE:
+    if not limit("PAYMENT_TIMEOUT") - EARLY <= waited <= limit("PAYMENT_TIMEOUT") + LATE:
         yield fails(f"the provider gave up after {waited:.1f} seconds", "FLW-013~1", exchange.error.event)
 
 
@@ -93,7 +92,7 @@ def waits_for_the_request(record: Record) -> Iterator[Finding]:
     if error is None:
         return  # Refuses says so
     waited = error.at - record.faults[0][1].at
-    if not limit("REQUEST_TIMEOUT") - _EARLY <= waited <= limit("REQUEST_TIMEOUT") + LATE:
+    if not limit("REQUEST_TIMEOUT") - EARLY <= waited <= limit("REQUEST_TIMEOUT") + LATE:
         yield fails(f"the provider waited for {waited:.1f} seconds", "INF-024~1", error.event)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance import framing
+from conformance.finish import CANCELLED, CEILING, LENGTH, STOP
 from conformance.wire.transcript import Event
 
-from .answered import CANCELLED, CEILING, LATE, LENGTH, STOP, fails, lives_on
+from .answered import LATE, fails, lives_on
+from .ending import closed_by_target, closed_with, fault_stream
 from .exchange import exchanges
-from .expect import closed_by_target, closed_with, fault_stream
 from .finding import Finding, Verdict
 from .record import LinkRecord, Record
 

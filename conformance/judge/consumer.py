@@ -9,8 +9,9 @@ from typing import Any, Literal
 from conformance import framing
 from conformance.data import error_code, error_name
 
+from .ending import closed_by_target, closed_with
 from .exchange import Exchange, exchanges
-from .expect import Expectation, closed_by_target, closed_with
+from .expect import Expectation
 from .finding import Finding, Verdict
 from .record import Record
 

@@ -63,7 +63,7 @@ class Exchange:
 
     @property
     def cancel_is_valid(self) -> bool:
-        """Whether CANCEL has its shape, names chunks that were delivered, and a link that pays."""
+        """Whether CANCEL names chunks that were delivered, and a link that pays."""
         cancel = self.cancel
         return (
             cancel is not None
@@ -75,7 +75,7 @@ class Exchange:
     def billed(self) -> list[tuple[str, int]]:
         """What the close has to bill: for CANCELLED the chunks that CANCEL names."""
         if self.close.get(7) == 4 and self.cancel is not None:
-            return self.delivered[: self.cancel.get(0)]
+            return self.delivered[: self.cancel.value[0]]
         return self.delivered
 
     def k_at(self, event: int) -> int:
@@ -151,8 +151,8 @@ def _of_provider(exchange: Exchange, frame: Frame) -> None:
         exchange.accept = exchange.accept or frame
     elif frame.kind == framing.CHUNK:
         exchange.chunks.append(frame)
-    elif frame.kind == framing.END:
-        exchange.end = exchange.end or frame
+    elif frame.kind == framing.END and exchange.end is None:
+        exchange.end = frame
         signed = frame.get(1)
         if shapes.is_signed(signed) and shapes.broken("close-body", _map(signed[0])) is None:
             exchange.close = _map(signed[0])
@@ -165,11 +165,10 @@ def _of_consumer(exchange: Exchange, frame: Frame) -> None:
         _release(exchange, frame.event, frame.value[0], frame.value[1])
     elif frame.kind == framing.CREDIT and isinstance(frame.get(0), int):
         exchange.credits.append((frame.event, frame.value[0]))
-    elif frame.kind == framing.CANCEL and exchange.cancel is None:
+    elif frame.kind == framing.CANCEL and exchange.cancel is None and shapes.broken("cancel", frame.value) is None:
         exchange.cancel = frame
-        if shapes.broken("cancel", frame.value) is None:
-            _release(exchange, frame.event, frame.value[1], frame.value[2])
-    elif frame.kind == framing.COUNTERSIGN:
+        _release(exchange, frame.event, frame.value[1], frame.value[2])
+    elif frame.kind == framing.COUNTERSIGN and shapes.broken("countersign", frame.value) is None:
         exchange.countersign = exchange.countersign or frame
     elif frame.kind == framing.ERROR:
         exchange.consumer_error = exchange.consumer_error or frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from conformance.wire.transcript import Transcript
 
 from .finding import Finding, Verdict
 from .observers import OBSERVERS
+from .observers.observer import Observer
 from .record import MAX_FRAMES, Record, read
 
 _ORDER = (
@@ -46,6 +48,22 @@ def judge(case: Case, transcript: Transcript) -> Judgement:
 
 
 def _findings(case: Case, record: Record) -> Iterator[Finding]:
+    yield from _noted(case, record)
+    for observer in OBSERVERS:
+        yield from _guarded(observer, record)
+    if any(event.what in _ENDS for _, event in record.events()):
+        return
+    shown = list(_guarded(case.expect.judge, record))
+    for finding in shown:
+        own = finding.requirements or finding.verdict is Verdict.HARNESS_ERROR
+        yield finding if own else replace(finding, requirements=case.requirements)
+    over = any(event.what == "done" for _, event in record.events())
+    if not over and all(each.verdict is Verdict.WARN for each in shown):
+        yield Finding(verdict=Verdict.INCONCLUSIVE, message=f"the script did not come to its end{_waiting(record)}")
+
+
+def _noted(case: Case, record: Record) -> Iterator[Finding]:
+    """What the transcript says of itself."""
     for link in record.links:
         if link.flooded is not None:
             message = f"there are more frames on one connection than the {MAX_FRAMES} that the suite reads"
@@ -65,9 +83,16 @@ def _findings(case: Case, record: Record) -> Iterator[Finding]:
         if event.what == "adapter" and "unsupported" in event.facts:
             message = f"the adapter declares what it does not support: {event.facts['unsupported']}"
             yield Finding(verdict=Verdict.FAIL, message=message, requirements=case.requirements, event=index)
-    for observer in OBSERVERS:
-        yield from observer(record)
-    if any(event.what in _ENDS for _, event in record.events()):
-        return
-    for finding in case.expect.judge(record):
-        yield finding if finding.requirements else replace(finding, requirements=case.requirements)
+
+
+def _waiting(record: Record) -> str:
+    waited = [event.facts.get("for") for _, event in record.waits]
+    return f"; the suite waited for {waited[-1]}" if waited else ""
+
+
+def _guarded(look: Observer, record: Record) -> Iterator[Finding]:
+    """What ``look`` finds. Where it stumbles over the record, that is a fault of the suite, and ends no run."""
+    try:
+        yield from look(record)
+    except Exception:  # noqa: BLE001  reported with the case
+        yield Finding(verdict=Verdict.HARNESS_ERROR, message=traceback.format_exc())

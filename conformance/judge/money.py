@@ -9,14 +9,12 @@ from conformance import framing
 from conformance.data import error_code, error_name
 from conformance.offer import Quote
 
+from .ending import closed_by_target
 from .exchange import Exchange, exchanges
-from .expect import POLICY, Completes, Expectation, Fails, closed_by_target
+from .expect import POLICY, Completes, Expectation, Fails
 from .finding import Finding, Verdict
 from .observers.observer import broken
 from .record import Record
-
-_LEEWAY = 5.0
-"""Seconds by which a wait may last longer than it says: timers, the network, a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from conformance import framing
 
-from .expect import Expectation, closed_by_target, ended, missing
+from .ending import closed_by_target, ended, missing
+from .expect import Expectation
 from .finding import Finding, Verdict
 from .record import Record
 

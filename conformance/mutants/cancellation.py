@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from conformance import framing
 from conformance.dcbor import Item
+from conformance.finish import CANCELLED, STOP
 from conformance.honest.connection import Connection
-from conformance.honest.provider import CANCELLED, ENDED, REQUESTED, STOP, STREAMING, Provider
+from conformance.honest.provider import ENDED, REQUESTED, STREAMING, Provider
 from conformance.honest.rules import FailError
 
 from .mutant import Mutant, connection_with, provider_with, skipping

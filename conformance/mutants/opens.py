@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from conformance import dcbor, signing
 from conformance.data import limit
 from conformance.dcbor import Item
+from conformance.finish import CEILING
 from conformance.honest.node import Node
-from conformance.honest.provider import CEILING, Provider
+from conformance.honest.provider import Provider
 from conformance.honest.rules import FailError, RefuseError
 from conformance.offer import Quote
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from conformance import dcbor, framing
 from conformance.dcbor import Item
-from conformance.honest.provider import CANCELLED, IDLE, Provider
+from conformance.finish import CANCELLED
+from conformance.honest.provider import IDLE, Provider
 from conformance.honest.rules import RefuseError
 
 from .mutant import Mutant, provider_with, skipping

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from conformance import dcbor, framing, signing
 from conformance.data import error_code
 from conformance.dcbor import Item
+from conformance.finish import CEILING
 from conformance.honest.connection import Connection
-from conformance.honest.provider import CEILING, ENDED, Provider
+from conformance.honest.provider import ENDED, Provider
 from conformance.honest.rules import FailError
 
 from .mutant import Mutant, connection_with, provider_with, skipping

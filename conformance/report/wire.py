@@ -212,6 +212,7 @@ def _words(what: str, event: Event) -> tuple[str, str]:
         "fault": ("on purpose", printable(str(facts.get("fault", "")))),
         "gone": ("connection lost", shortened(str(facts.get("reason") or "without a close"), _SUMMARY)),
         "untestable": ("untestable", printable(str(facts.get("reason")))),
+        "done": ("the end of the script", ""),
         "harness": ("fault of the suite", printable(str(facts.get("error", "")), lines=True)),
     }
     said = ", ".join(f"{name} {json.dumps(value)}" for name, value in facts.items())

@@ -13,11 +13,12 @@ from conformance.script.side import UnreadableError
 from conformance.signing import Key
 from conformance.wire.adapter import AdapterError
 from conformance.wire.link import GoneError, OverdueError
-from conformance.wire.transcript import Event, Transcript
+from conformance.wire.transcript import Event, Transcript, What
 
 SPEC = "1.0-draft"
 _LEEWAY = 60.0
-"""Seconds beyond a case's own waits after which its script counts as hung."""
+"""Seconds beyond a case's own waits after which its script is ended: each step may be late, but not all of them."""
+_FASTER = "let the target do nothing else meanwhile, or offer a model that answers faster"
 
 
 async def execute(
@@ -34,14 +35,15 @@ async def execute(
         session.require(case.needs)
         async with session.closing(), asyncio.timeout(case.seconds + _LEEWAY):
             await case.script(session)
+            _note(session, "done")
     except (GoneError, OverdueError, RefusedError, UnreadableError, UntestableError):
         pass  # the script cannot go on; the transcript says why
     except AdapterError as error:
-        _harness(session, str(error))
+        _note(session, "harness", error=str(error))
     except TimeoutError:
-        _harness(session, f"the script ran longer than {case.seconds + _LEEWAY:.0f} seconds")
+        session.untestable(f"the case was not over after {case.seconds + _LEEWAY:.0f} seconds", _FASTER)
     except Exception:  # noqa: BLE001  a fault of the suite is reported with the case, and ends no run
-        _harness(session, traceback.format_exc())
+        _note(session, "harness", error=traceback.format_exc())
     return Transcript(header=head, events=tuple(session.recorder.events))
 
 
@@ -57,6 +59,6 @@ def header(case: Case, environment: Environment, seed: bytes) -> Mapping[str, An
     }
 
 
-def _harness(session: Session, error: str) -> None:
+def _note(session: Session, what: What, **facts: str) -> None:
     recorder = session.recorder
-    recorder.add(Event(at=recorder.now(), link=-1, by="suite", what="harness", facts={"error": error}))
+    recorder.add(Event(at=recorder.now(), link=-1, by="suite", what=what, facts=facts))

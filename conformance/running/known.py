@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Known]:
         raise KnownFailingError(f"{path}: {error}") from None
     entries = document.get("case", [])
     if set(document) - {"case"} or not isinstance(entries, list):
-        raise KnownFailingError(f"{path} holds [[case]] tables and nothing else, such as:\n{EXAMPLE}")
+        raise KnownFailingError(f"{path} holds [[case]] tables and nothing else, such as:\n{EXAMPLE.rstrip()}")
     found = [_known(path, entry) for entry in entries]
     if len({each.id for each in found}) < len(found):
         raise KnownFailingError(f"{path} names a case twice")
@@ -47,7 +47,11 @@ def read(path: Path) -> dict[str, Known]:
 
 def _known(path: Path, entry: object) -> Known:
     if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        raise KnownFailingError(f"{path}: a case has the keys {', '.join(_KEYS)}, such as:\n{EXAMPLE}")
+        found = entry if isinstance(entry, dict) else {}
+        wrong = [f"lacks {key}" for key in _KEYS if key not in found]
+        wrong += [f"has {key}" for key in sorted(set(found) - set(_KEYS))]
+        said = f"{found.get('id', 'a case')} {' and '.join(wrong)}"
+        raise KnownFailingError(f"{path}: {said}; it takes the keys {', '.join(_KEYS)}:\n{EXAMPLE.rstrip()}")
     for key, kind in _KEYS.items():
         if type(entry[key]) is not kind or not entry[key]:
             raise KnownFailingError(f"{path}: {key} of {entry['id']} is no {kind.__name__}, or empty")

@@ -66,7 +66,10 @@ class Adapters:
         reply = await (await self.borrow()).call("start", {"model": True})
         if "result" not in reply:
             raise AdapterError("the adapter starts no node with a model: name one with --target")
-        return split(reply["result"]["address"]), bytes.fromhex(reply["result"]["node"])
+        try:
+            return split(reply["result"]["address"]), bytes.fromhex(reply["result"]["node"])
+        except ValueError as error:
+            raise AdapterError(f"the adapter's node listens nowhere: {error}") from None
 
     async def aclose(self) -> None:
         """End them all."""

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from conformance import bech32m
 from conformance.case import Case
+from conformance.cases.registry import cases
+from conformance.judge.finding import Verdict
+from conformance.judge.judge import judge
 from conformance.offer import Quote
+from conformance.printable import printable
 from conformance.script.initiator import Initiator, UnreadableError
 from conformance.script.session import Environment, Session
 from conformance.signing import Key
@@ -17,6 +21,10 @@ from .execute import header
 
 _MISSED = 4
 """Cases in a row without a connection, after which the target is asked whether it is still there."""
+
+
+_GREETING = "handshake/accept-pinned"
+"""The case that begins as the look at the target does."""
 
 
 class NobodyError(Exception):
@@ -52,7 +60,11 @@ async def preflight(environment: Environment, *, seed: bytes, key: Key | None) -
             await side.models()
         except (GoneError, OverdueError, UnreadableError) as error:
             if side is None or not side.provider:
-                raise NobodyError(_nobody(error)) from None
+                events = tuple(session.recorder.events)
+                transcript = Transcript(header=header(cases()[_GREETING], environment, seed), events=events)
+                raise NobodyError(_nobody(error) + _wrong(transcript)) from None
+        except OSError as error:
+            raise NobodyError(f"It cannot be reached ({error.strerror}). Is that the node's HOST:PORT?") from None
     if environment.target not in (None, side.provider):
         raise NobodyError(f"The node there proves the id {bech32m.write(side.provider)}, and not that of --node-id.")
     return About(
@@ -92,6 +104,15 @@ class Watch:
                 await preflight(self._environment, seed=self._seed, key=self._key)
             except NobodyError as error:
                 self._gone = str(error)
+
+
+def _wrong(transcript: Transcript) -> str:
+    """The first thing that the target broke, or how it ended the connection."""
+    found = [each for each in judge(cases()[_GREETING], transcript).findings if each.verdict is Verdict.FAIL]
+    if not found:
+        return ""
+    cited = f" [{', '.join(found[0].requirements)}]" if len(found[0].requirements) == 1 else ""
+    return f"\n    {printable(found[0].message, lines=True)}{cited}"
 
 
 def _nobody(error: Exception) -> str:

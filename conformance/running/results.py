@@ -10,15 +10,26 @@ from conformance.judge.judge import Judgement
 
 
 def beside_twins(judgements: Mapping[str, Judgement]) -> dict[str, Judgement]:
-    """A refusal shows nothing where the honest twin was refused too: such a pass becomes inconclusive."""
-    return {case: _beside(judgement, judgements) for case, judgement in judgements.items()}
+    """A refusal shows nothing where the honest twin was refused too: such a pass becomes inconclusive.
+
+    So does the pass of a twin whose own twin shows nothing, and whatever rests on it.
+    """
+    seen: dict[str, Judgement] = {}
+
+    def see(case: str) -> Judgement:
+        if case not in seen:
+            judgement = judgements[case]
+            twin = judgement.case.twin
+            seen[case] = _beside(judgement, None if twin is None or twin not in judgements else see(twin))
+        return seen[case]
+
+    return {case: see(case) for case in judgements}
 
 
-def _beside(judgement: Judgement, judgements: Mapping[str, Judgement]) -> Judgement:
+def _beside(judgement: Judgement, other: Judgement | None) -> Judgement:
     twin = judgement.case.twin
     if twin is None or judgement.verdict not in (Verdict.PASS, Verdict.WARN):
         return judgement
-    other = judgements.get(twin)
     if other is not None and other.verdict in (Verdict.PASS, Verdict.WARN):
         return judgement
     known = "was not run" if other is None else f"ended with {other.verdict}"

@@ -64,6 +64,9 @@ class Selection:
         for pattern in self.patterns:
             if not any(fnmatchcase(each, pattern) for each in known):
                 raise SelectionError(f"no case matches {pattern!r}; `list` shows all")
+            if not any(fnmatchcase(each.id, pattern) for each in asked):
+                where = f"the set {self.scope.name} and the tier {self.tier}"
+                raise SelectionError(f"the selection has no case: in {where} none matches {pattern!r}; widen them")
         if self.patterns:
             asked = [each for each in asked if any(fnmatchcase(each.id, pattern) for pattern in self.patterns)]
         if not asked:
@@ -71,7 +74,7 @@ class Selection:
         for item in self.only:
             if not any(0 <= item < each.items for each in asked):
                 raise SelectionError(f"no case of the selection draws an item {item}")
-        wanted = {each.id for each in asked} | {each.twin for each in asked if each.twin}
+        wanted = {twin for each in asked for twin in _with_twins(each.id, known)}
         return [each for each in known.values() if each.id in wanted]
 
     @property
@@ -84,6 +87,13 @@ class Selection:
         filtered = f", filtered by {' '.join(self.patterns)}" if self.patterns else ""
         only = f", only item {' and '.join(map(str, self.only))}" if self.only else ""
         return f"set {self.scope.name}, tier {self.tier}{filtered}{only}"
+
+
+def _with_twins(case: str | None, known: Mapping[str, Case]) -> Iterator[str]:
+    """A case, its honest twin, and what that one rests on in turn."""
+    while case is not None:
+        yield case
+        case = known[case].twin
 
 
 @dataclass(frozen=True, kw_only=True)

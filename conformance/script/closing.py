@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from conformance import dcbor, framing, signing
 from conformance.dcbor import Item
+from conformance.finish import CANCELLED, STOP
 from conformance.signing import Key
 
 from .faults import Fault
-from .serving import CANCELLED, STOP, Edit, Serving
+from .serving import Edit, Serving
 
 
 def _set(key: int, change: Callable[[Item], Item]) -> Edit:

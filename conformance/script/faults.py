@@ -32,7 +32,6 @@ class Fault(Enum):
     HELLO_SMALL_ORDER_KEY = auto()
     HELLO_ROLE_OF_RESPONDER = auto()
     HELLO_OTHER_BINDING = auto()
-    HELLO_REPLAYED = auto()
     HELLO_REFLECTED = auto()
     HELLO_CAPABILITIES_UNORDERED = auto()
     HELLO_CAPABILITY_TWICE = auto()
@@ -40,7 +39,6 @@ class Fault(Enum):
     HELLO_NAMES_ANOTHER_HELLO = auto()
     HELLO_VERSION_TOO_NEW = auto()
     HELLO_VERSION_TOO_OLD = auto()
-    HELLO_TWICE = auto()
 
     # Frames, encodings and limits.
     ITEM_TRUNCATED = auto()

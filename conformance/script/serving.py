@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
+from conformance.finish import CANCELLED, LENGTH, STOP
 from conformance.offer import Quote, leads_to
 from conformance.wire.link import DEADLINE
 
@@ -17,7 +18,6 @@ from .side import Frame, UnreadableError, readable
 if TYPE_CHECKING:
     from .faults import Fault
 
-STOP, LENGTH, CEILING, CANCELLED, DEADLINE_PASSED, SHUTDOWN, FAILED = range(1, 8)
 INPUT_TOKENS = 20
 WORD = "wave "
 """What the suite says as a model, a token."""

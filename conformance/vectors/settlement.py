@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.dcbor import Item, NotDeterministicError
+from conformance.finish import CANCELLED
 
 from .outcome import Case, Outcome, accept, reject
 from .payment import Payment
 from .rules import Check
 
-_CANCELLED = 4
 _MAX_RECEIPT = 4096
 _CLOSE = (
     "open", "request", "response", "model_digest", "input_tokens", "output_tokens", "total", "finish", "assurance",
@@ -57,7 +57,7 @@ class Settlement(Payment):
             3: offer[3],
             4: input_tokens,
             5: tokens,
-            6: self.billed(offer, input_tokens, tokens, ticks if finish == _CANCELLED else None),
+            6: self.billed(offer, input_tokens, tokens, ticks if finish == CANCELLED else None),
             7: finish,
             8: 0,
         }
@@ -113,7 +113,7 @@ class Settlement(Payment):
             return None
         if self.broken("close-body", close) is not None:
             return None
-        cancelled = close[7] == _CANCELLED
+        cancelled = close[7] == CANCELLED
         expected = self.bill(
             open_body,
             offer,
@@ -178,7 +178,7 @@ class Settlement(Payment):
         signed_quote, signed_open, signed_close, agreed = receipt
         _, refused = self.judge_open(*signed_open, consumer=opened[1], provider=opened[2])
         due = self.owed(offer, bill[4], bill[5])
-        billed = bill[6] == due or (bill[7] == _CANCELLED and bill[6] < due and bill[6] % offer[7] == 0)
+        billed = bill[6] == due or (bill[7] == CANCELLED and bill[6] < due and bill[6] % offer[7] == 0)
         direct = self.name("mycellm/network/v1", self.encode({0: self.network}))
         named = opened[5] == self.name("mycellm/quote/v1", signed_quote[0])
         is_closed = self.is_signed_by(opened[2], "mycellm/close/v1", *signed_close)

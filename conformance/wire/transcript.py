@@ -17,6 +17,7 @@ By: TypeAlias = Literal["suite", "target"]
 What: TypeAlias = Literal[
     "open", "data", "reset", "stop", "close", "gone", "flood", "transport",
     "fault", "wait", "untestable", "not-applicable", "harness", "adapter",
+    "done",
 ]  # fmt: skip
 
 
@@ -38,6 +39,7 @@ class Event:
     untestable: something that the case needs is not there (``facts``: reason, lift: how to have it).
     not-applicable: the target declares not to have what the case is about (``facts``: reason).
     harness: the suite itself failed (``facts``: error).
+    done: the script came to its end.
     adapter: one line to the adapter or from it (``facts``: verb, and options, result, refused or unsupported).
     """
 

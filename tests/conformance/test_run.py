@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from conformance.case import Tier
+from conformance.case import Case, Tier
 from conformance.cases.registry import cases
 from conformance.data import RequirementSet, sets
 from conformance.entropy import Entropy
 from conformance.honest.connection import Connection
 from conformance.honest.node import Node
 from conformance.judge.finding import Verdict
+from conformance.judge.judge import judge
 from conformance.mutants.mutant import skipping
 from conformance.mutants.null import Silent
 from conformance.running.memory import MemoryEnvironment, run_virtually
+from conformance.running.results import beside_twins
 from conformance.running.run import Outcome, Run, Selection, SelectionError, run
 from conformance.wire.link import Link, OverdueError, Recorder
+from conformance.wire.transcript import Transcript
 
 SCOPE = RequirementSet(
     name="two", title="", roles=frozenset({"responder"}), adapter=False, requirements=("HSK-006~1", "HSK-014~1")
@@ -45,6 +49,34 @@ def test_the_default_set_is_of_a_responder_on_the_wire() -> None:
 def test_a_selection_brings_the_twins_of_its_cases() -> None:
     chosen = [each.id for each in choose("handshake/reject-bad-signature").cases()]
     assert chosen == ["handshake/accept-pinned", "handshake/reject-bad-signature"]
+
+
+def test_a_selection_brings_the_twins_of_its_twins() -> None:
+    chosen = [each.id for each in choose("flow/reject-credit-too-far").cases()]
+    assert chosen == ["inference/accept-chat", "flow/accept-credit", "flow/reject-credit-too-far"]
+    assert runs(choose("flow/reject-credit-too-far")).outcome is Outcome.CONFORMANT
+
+
+def test_what_rests_on_a_twin_that_shows_nothing_shows_nothing() -> None:
+    whole = runs(choose("flow/reject-credit-too-far")).judgements
+    silent = replace(whole["inference/accept-chat"], verdict=Verdict.FAIL)
+    seen = beside_twins({**whole, "inference/accept-chat": silent})
+    assert {case: each.verdict for case, each in seen.items()} == {
+        "inference/accept-chat": Verdict.FAIL,
+        "flow/accept-credit": Verdict.INCONCLUSIVE,
+        "flow/reject-credit-too-far": Verdict.INCONCLUSIVE,
+    }
+
+
+@pytest.mark.parametrize("case", cases().values(), ids=lambda case: case.id)
+def test_a_transcript_of_nothing_shows_nothing(case: Case) -> None:
+    empty = Transcript(header={"case": case.id}, events=())
+    assert judge(case, empty).verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+
+
+def test_each_filter_has_to_match_in_the_selection() -> None:
+    with pytest.raises(SelectionError, match="set two and the tier smoke none matches"):
+        choose("handshake/accept-pinned", "handshake/reject-silence", tier="smoke").cases()
 
 
 @pytest.mark.parametrize("pattern", ["handshake/rejekt-*", "*x*/nothing"])

@@ -128,6 +128,14 @@ def test_without_the_nodes_packages_a_sentence_says_what_to_install(python: Path
     assert status == "1"
 
 
+@pytest.mark.parametrize("words", [["vectors"], ["list"], ["run", "--target", "127.0.0.1:9"]])
+def test_without_the_suites_packages_a_sentence_says_what_to_install(python: Path, words: list[str]) -> None:
+    code = f"import sys; sys.stderr = sys.stdout; from conformance.cli import main; print(main({words!r}))"
+    said, status = execute(python, code).splitlines()
+    assert "pip install 'mycellm-proto[conformance]'" in said
+    assert status == "2"
+
+
 def test_the_installed_node_runs(wheel: Path, python: Path, tmp_path: Path) -> None:
     """With the packages of the node beside it: the ones that these tests run with, but not the checkout."""
     packages = tmp_path / "packages"

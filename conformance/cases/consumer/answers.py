@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.cases.initiator.common import ASKS
 from conformance.data import limit
+from conformance.finish import STOP
 from conformance.judge.consumer import Agrees, Presents, each_request, last
 from conformance.judge.exchange import Exchange
 from conformance.judge.expect import All, Shows
@@ -15,7 +16,7 @@ from conformance.judge.finding import Finding, Verdict
 from conformance.judge.observers.observer import broken
 from conformance.judge.record import Record
 from conformance.script.responder import Responder
-from conformance.script.serving import STOP, Serving
+from conformance.script.serving import Serving
 from conformance.script.session import Session
 from conformance.script.target import Target
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from conformance.cases.initiator.common import ASKS
 from conformance.data import limit
+from conformance.finish import CANCELLED, STOP
 from conformance.judge.consumer import Agrees, GivesUp, Presents, each_request, last
 from conformance.judge.exchange import Exchange
 from conformance.judge.expect import All, Expectation, Shows
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Record
 from conformance.script.faults import Fault
-from conformance.script.serving import CANCELLED, STOP
 from conformance.script.session import Session
 
 from .common import SETTLE, TWIN, add, begin, case

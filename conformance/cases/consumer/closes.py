@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from conformance.cases.initiator.common import ASKS
+from conformance.finish import CANCELLED, STOP
 from conformance.judge.consumer import GivesUp, Presents
 from conformance.judge.expect import All
 from conformance.script.closing import end_with
 from conformance.script.faults import Fault
-from conformance.script.serving import CANCELLED, INPUT_TOKENS, STOP
+from conformance.script.serving import INPUT_TOKENS
 from conformance.script.session import Session
 
 from .common import SETTLE, add, begin

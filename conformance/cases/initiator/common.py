@@ -9,7 +9,8 @@ from conformance import dcbor, framing, shapes
 from conformance.case import Script
 from conformance.cases.registry import Family
 from conformance.judge.consumer import asked
-from conformance.judge.expect import Expectation, Fails, Shows, Stage, closed_by_target
+from conformance.judge.ending import Stage, closed_by_target
+from conformance.judge.expect import Expectation, Fails, Shows
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.observers.observer import broken
 from conformance.judge.record import LinkRecord, Record

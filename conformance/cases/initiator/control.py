@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.data import limit
-from conformance.judge.expect import Shows, closed_by_target
+from conformance.judge.ending import closed_by_target
+from conformance.judge.expect import Shows
 from conformance.judge.finding import Finding
 from conformance.judge.observers.observer import broken
 from conformance.judge.record import Record

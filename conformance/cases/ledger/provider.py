@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance import framing
-from conformance.judge.agreement import CANCELLED, owed
+from conformance.finish import CANCELLED
+from conformance.judge.agreement import owed
 from conformance.judge.consumer import results
 from conformance.judge.exchange import exchanges
 from conformance.judge.expect import All, Completes, Fails, Refuses, Shows

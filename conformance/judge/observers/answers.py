@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance import framing
+from conformance import framing, shapes
 from conformance.data import error_name, limit
-from conformance.judge.answered import CANCELLED, CEILING, DEADLINE, LATE, LENGTH
+from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH
+from conformance.judge.answered import EARLY, LATE
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding, Verdict
 from conformance.judge.record import Frame, Record
 
 from .observer import Observer, broken
 
-_EARLY = 0.1
-"""Seconds by which two clocks may differ over one wait."""
 _HEARTBEAT_BYTES = framing.size(framing.CHUNK, {0: "", 1: 0})
 
 
@@ -22,8 +21,8 @@ def counts_within_max_tokens(record: Record) -> Iterator[Finding]:
     """No more output tokens than max_tokens, and no text that no token was counted for."""
     for exchange in exchanges(record):
         most, tokens = exchange.content.get(3), 0
-        for chunk in exchange.chunks:
-            tokens += chunk.get(1) or 0
+        for chunk, (_, count) in zip(exchange.chunks, exchange.delivered, strict=True):
+            tokens += count
             if type(most) is int and tokens > most:
                 yield broken(f"{tokens} output tokens, max_tokens is {most}", "INF-012~1", chunk.event, chunk.start)
                 break
@@ -54,8 +53,8 @@ def leaks_no_stop_sequence(record: Record) -> Iterator[Finding]:
         stops, text = exchange.content.get(5), ""
         if not isinstance(stops, list):
             continue
-        for chunk in exchange.chunks:
-            text += chunk.get(0) or ""
+        for chunk, (said, _) in zip(exchange.chunks, exchange.delivered, strict=True):
+            text += said
             if (leaked := next((each for each in stops if each in text), None)) is not None:
                 yield broken(f"the answer holds the stop sequence {leaked!r}", "INF-010~1", chunk.event, chunk.start)
                 break
@@ -66,6 +65,8 @@ def names_its_reason(record: Record) -> Iterator[Finding]:
     for exchange in exchanges(record):
         if exchange.end is None or not exchange.close or exchange.quote is None or exchange.request is None:
             continue
+        if shapes.broken("chat-request", exchange.content) is not None:
+            continue  # what was asked is not said
         problem = _wrong_reason(exchange, exchange.end.at - exchange.request.at)
         if problem is not None:
             yield broken(f"finish is {exchange.close[7]}, and {problem}", "INF-011~1", exchange.end.event)
@@ -78,13 +79,13 @@ def _wrong_reason(exchange: Exchange, seconds: float) -> str | None:
     if finish == LENGTH:
         sent = sum(each.size for each in exchange.chunks)
         fills = exchange.input_tokens + tokens >= quote.context_length
-        if tokens != exchange.content.get(3) and not fills and sent <= limit("MAX_ANSWER") - 2 * limit("MAX_CHUNK"):
+        if tokens != exchange.content[3] and not fills and sent <= limit("MAX_ANSWER") - 2 * limit("MAX_CHUNK"):
             return f"{tokens} tokens are neither max_tokens nor all that fits the context or an answer"
     if finish == CEILING and quote.owed(exchange.input_tokens, tokens + 1) <= exchange.opened[7]:
         return "the ceiling pays for one more token"
     if finish == CANCELLED and exchange.cancel is None:
         return "nobody cancelled"
-    if finish == DEADLINE and seconds < exchange.content.get(4, 0) / 1000 - _EARLY:
+    if finish == DEADLINE and seconds < exchange.content[4] / 1000 - EARLY:
         return f"the deadline had not passed after {seconds:.1f} seconds"
     return None
 
@@ -138,7 +139,7 @@ def decides_soon(record: Record) -> Iterator[Finding]:
         if exchange.request is None or not exchange.opened or first is None or exchange.cancel is not None:
             continue
         waited = first.at - exchange.request.at
-        if waited > limit("SILENCE_TIMEOUT") / 2 + 1:
+        if waited > limit("SILENCE_TIMEOUT") / 2 + LATE:
             yield broken(f"{first.name} came after {waited:.0f} seconds", "INF-028~1", first.event, first.start)
 
 

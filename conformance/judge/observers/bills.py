@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from conformance import dcbor, framing, shapes, signing
-from conformance.data import limit
-from conformance.dcbor import Item
+from conformance.finish import CANCELLED
+from conformance.judge.agreement import expected_close
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, Record
@@ -15,10 +15,6 @@ from conformance.offer import Quote
 
 from .observer import Observer
 from .observer import broken as _fail
-
-_LENGTH, _CEILING, _CANCELLED, _DEADLINE = 2, 3, 4, 5
-_EARLY = 0.1
-"""Seconds by which a deadline may seem to come early: clocks do not run alike."""
 
 
 def offers_its_own(record: Record) -> Iterator[Finding]:
@@ -144,67 +140,36 @@ def _salt(exchange: Exchange, end: Frame, salts: set[bytes]) -> Iterator[Finding
 
 def _bill(exchange: Exchange, end: Frame) -> Iterator[Finding]:
     close = exchange.close
-    if close[7] == _CANCELLED and exchange.cancel is None:
+    if close[7] == CANCELLED and exchange.cancel is None:
         yield _fail("the close says CANCELLED, and nobody cancelled", "INF-011~1", end.event, end.start)
         return
-    if close[7] == _CANCELLED and not exchange.cancel_is_valid:
+    if close[7] == CANCELLED and not exchange.cancel_is_valid:
         return  # what such a cancel is worth, nobody says; the case says what has to follow
-    for key, (name, requirement, value) in _expected(exchange, end).items():
-        if close[key] != value:
-            shown = f"{close[key]}, and has to be {value}" if isinstance(value, int) else "not what it has to be"
-            yield _fail(f"{name} of the close is {shown}", requirement, end.event, end.start)
-    yield from _finish(exchange, end)
     quote = exchange.quote
     if quote is None:
-        return
+        return  # what a request of no quote is answered with is wrong in any case
+    expected = expected_close(exchange)
+    for key, (name, requirement) in _KEYS.items():
+        if close[key] != expected[key]:
+            value = expected[key]
+            shown = f"{close[key]}, and has to be {value}" if isinstance(value, int) else "not what it has to be"
+            yield _fail(f"{name} of the close is {shown}", requirement, end.event, end.start)
     covered = (exchange.k_at(end.event) + quote.window) * quote.tick_value
     if close[6] > covered:
         message = f"the close bills {close[6]}, and with the window {covered} are covered"
         yield _fail(message, "RCP-034~1", end.event, end.start)
 
 
-def _expected(exchange: Exchange, end: Frame) -> dict[int, tuple[str, str, Item]]:
-    """The keys of the close: name, requirement and value of each that follows from the exchange."""
-    close, quote, billed = exchange.close, exchange.quote, exchange.billed
-    text, tokens = "".join(text for text, _ in billed), sum(count for _, count in billed)
-    # Whoever cancels before ACCEPT does not know what the provider has counted.
-    counted = close[4] if exchange.accept is None and close[7] == _CANCELLED else exchange.input_tokens
-    answer = dcbor.encode({0: text, 1: close[7], 2: tokens})
-    expected: dict[int, tuple[str, str, Item]] = {
-        0: ("open", "RCP-007~1", exchange.open_name),
-        1: ("request", "RCP-007~1", exchange.opened[6]),
-        2: ("response", "RCP-007~1", signing.name(signing.RESPONSE, dcbor.encode(end.get(0)), answer)),
-        4: ("input_tokens", "RCP-007~1", counted),
-        5: ("output_tokens", "RCP-007~1", tokens),
-    }
-    if quote is not None:
-        total = quote.owed(counted, tokens)
-        if close[7] == _CANCELLED and exchange.cancel is not None:
-            total = min(total, exchange.cancel.value[1] * quote.tick_value)
-        expected |= {
-            3: ("model_digest", "RCP-007~1", quote.model_digest),
-            6: ("total", "RCP-025~1", total),
-        }
-    return expected
-
-
-def _finish(exchange: Exchange, end: Frame) -> Iterator[Finding]:
-    """The reason, where what was delivered contradicts it."""
-    content, quote, finish = exchange.content, exchange.quote, exchange.close[7]
-    if quote is None or exchange.request is None or shapes.broken("chat-request", content) is not None:
-        return
-    tokens = sum(count for _, count in exchange.delivered)
-    size = sum(each.size for each in exchange.chunks)
-    contradicted = {
-        _LENGTH: tokens < content[3]
-        and exchange.input_tokens + tokens < quote.context_length
-        and size + limit("MAX_CHUNK") < limit("MAX_ANSWER"),
-        _CEILING: quote.owed(exchange.input_tokens, tokens + 1) <= exchange.opened[7],
-        _DEADLINE: end.at - exchange.request.at < content[4] / 1000 - _EARLY,
-    }
-    if contradicted.get(finish, False):
-        name = {_LENGTH: "LENGTH", _CEILING: "CEILING", _DEADLINE: "DEADLINE"}[finish]
-        yield _fail(f"the close says {name}, and that is not so", "INF-011~1", end.event, end.start)
+_KEYS = {
+    0: ("open", "RCP-007~1"),
+    1: ("request", "RCP-007~1"),
+    2: ("response", "RCP-007~1"),
+    3: ("model_digest", "RCP-007~1"),
+    4: ("input_tokens", "RCP-007~1"),
+    5: ("output_tokens", "RCP-007~1"),
+    6: ("total", "RCP-025~1"),
+}
+"""The keys of the close whose values follow from the exchange; the reason is watched by `names_its_reason`."""
 
 
 OBSERVERS: Sequence[Observer] = (

@@ -62,7 +62,8 @@ def _hello(link: LinkRecord, by: str, before: int) -> dict[int, Any] | None:
         if frame.by == by and frame.kind == framing.HELLO and frame.event < before:
             signed: Any = frame.value
             value = _item(signed[0]) if shapes.is_signed(signed) else None
-            return value if isinstance(value, dict) else None
+            rule = "hello-initiator" if link.initiates == (by == "suite") else "hello-responder"
+            return value if isinstance(value, dict) and shapes.broken(rule, value) is None else None
     return None
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from conformance import framing
 from conformance.data import error_code
 from conformance.dcbor import Item
+from conformance.finish import STOP
 from conformance.honest.adapter import Asked, HonestAdapter
 from conformance.honest.consumer import DONE, Consumer
 from conformance.honest.initiator import Initiator
-from conformance.honest.provider import STOP
 from conformance.mutants.brief import does, skips
 from conformance.mutants.mutant import Mutant, adapter_with, consumer_with, initiator_with, skipping
 

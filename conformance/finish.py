@@ -1,0 +1,5 @@
+"""Why an answer ended: spec/registries/finish-reasons.toml."""
+
+from __future__ import annotations
+
+STOP, LENGTH, CEILING, CANCELLED, DEADLINE, SHUTDOWN, FAILED = range(1, 8)
