@@ -21,11 +21,16 @@ from reference_node.generation import GenerationError
 
 PREFILL_CHUNK = 64
 """Most prompt tokens fed between two decode steps while there are several requests: 0.1 s on two cores, so that neither
-answers under way nor a short prompt's first token visibly wait. Costs a fifth of the speed of a whole run."""
+answers under way nor a short prompt's first token visibly wait. Costs a fifth of the speed of a whole run. Fewer far
+into a prompt (`chunk_size`)."""
 
 LONE_CHUNK = 256
 """The same for a request that has had no company for `COMPANY_SECONDS`, at full speed. Not more: kernels cut longer
 runs into tiles, of which the last may have one row, with other roundings (`reference_node.engine.slots`)."""
+
+PAST_COST = 2048
+"""Tokens of a prompt before it that make a token cost twice as much: with 3,600 before it, prefill was 2.5 times as
+slow (SmolLM2, two cores). So a chunk is halved there, and takes about the same time everywhere."""
 
 COMPANY_SECONDS = 10.0
 """How long after several requests at once the next company is expected."""
@@ -185,7 +190,7 @@ class DecodeLoop:
     def _prefill(self, jobs: list[Job]) -> None:
         """Feeds one chunk."""
         job = jobs[0]
-        start, count = job.fed, chunk_size(len(job.prompt) - job.fed, self._most())
+        start, count = job.fed, chunk_size(job.fed, len(job.prompt) - job.fed, self._most())
         logits = self._runner.prefill(job.slot, job.prompt[start : start + count], start)
         self._slots.written(job.slot, start, count)
         job.fed += count
@@ -194,7 +199,7 @@ class DecodeLoop:
             self._take(job, logits)
 
     def _most(self) -> int:
-        """Tokens of the next chunk at most."""
+        """Tokens of the next chunk at most, if it were the first of its prompt."""
         now = self._clock()
         if len(self._active) > 1:
             self._last_company = now
@@ -247,8 +252,11 @@ class DecodeLoop:
                 _deliver(job, end)
 
 
-def chunk_size(left: int, most: int) -> int:
-    """How many of the ``left`` tokens of a prompt are fed next: never one alone if there are more (`MIN_ROWS`)."""
+def chunk_size(fed: int, left: int, most: int) -> int:
+    """How many of the ``left`` tokens of a prompt are fed after the first ``fed``: ``most`` at its beginning, fewer the
+    more are before them, and never one alone if there are more (`MIN_ROWS`).
+    """
+    most = max(most * PAST_COST // (PAST_COST + fed), MIN_ROWS + 1)
     alone = 0 < left - most < MIN_ROWS
     return most - 1 if alone else min(left, most)
 

@@ -144,6 +144,7 @@ class _Bench:
                         break
                     behind.append(wait)
                 await long
+                alone += [await first_token(engine, short) for _ in range(SHORT_PROMPTS)]
         finally:
             await engine.aclose()
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -14,7 +15,7 @@ from mycellm_proto.content import ChatRequest, FinishReason, Sampling
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Device, Engine
 from reference_node.engine.job import OUTPUT_LIMIT, Job
-from reference_node.engine.loop import COMPANY_SECONDS, LONE_CHUNK, PREFILL_CHUNK, chunk_size
+from reference_node.engine.loop import COMPANY_SECONDS, LONE_CHUNK, PAST_COST, PREFILL_CHUNK, chunk_size
 from reference_node.engine.runner import Logits
 from reference_node.engine.slots import MIN_ROWS
 from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
@@ -97,7 +98,7 @@ async def test_a_long_prompt_comes_in_chunks_between_the_steps_of_others() -> No
     kinds = "".join(kind[0] for kind, _ in runner.calls)
     assert [what for kind, what in runner.calls if kind == "prefill"] == [
         (0, 1, 0), (1, PREFILL_CHUNK, 0), (2, 1, 0),
-        *((1, PREFILL_CHUNK, PREFILL_CHUNK * i) for i in range(1, 10)), (1, 60, 640),
+        *((1, *chunk) for chunk in chunks(700, PREFILL_CHUNK)[1:]),
     ]  # fmt: skip
     assert kinds.startswith("pdpdpdpdpd")
 
@@ -114,33 +115,49 @@ async def test_a_prompt_that_comes_during_a_chunk_is_next_after_it() -> None:
         for events in (long, short):
             assert isinstance([event async for event in events][-1], Finished)
     # The long one was alone at first, and gets smaller chunks from then on.
-    assert [what for _, what in runner.calls][:3] == [(0, LONE_CHUNK, 0), (1, 3, 0), (0, PREFILL_CHUNK, LONE_CHUNK)]
+    assert [what for kind, what in runner.calls if kind == "prefill"] == [
+        (0, LONE_CHUNK, 0), (1, 3, 0), *((0, *chunk) for chunk in chunks(700, PREFILL_CHUNK, LONE_CHUNK)),
+    ]  # fmt: skip
 
 
 async def test_company_is_expected_for_a_while() -> None:
     runner, clock = FakeRunner(slots=2), Clock()
     async with engine(runner, clock=clock) as made:
 
-        async def chunks() -> list[int]:
+        async def fed() -> list[tuple[int, int]]:
             before = len(runner.calls)
             await ask(made, request(prompt(*[1] * 300), max_tokens=1))
-            return [what[1] for kind, what in runner.calls[before:] if kind == "prefill" and isinstance(what, tuple)]
+            return [what[1:] for kind, what in runner.calls[before:] if kind == "prefill" and isinstance(what, tuple)]
 
-        assert await chunks() == [LONE_CHUNK, 44]
+        assert await fed() == chunks(300, LONE_CHUNK)
         await asyncio.gather(*(ask(made, request(prompt(1), max_tokens=50)) for _ in range(2)))
-        assert await chunks() == [PREFILL_CHUNK] * 4 + [44]
+        assert await fed() == chunks(300, PREFILL_CHUNK)
         clock.now = COMPANY_SECONDS
-        assert await chunks() == [LONE_CHUNK, 44]
+        assert await fed() == chunks(300, LONE_CHUNK)
 
 
-@pytest.mark.parametrize("length", [1, 2, PREFILL_CHUNK, PREFILL_CHUNK + 1, PREFILL_CHUNK + 2, 2 * PREFILL_CHUNK + 1])
-def test_no_chunk_is_one_token_of_several(length: int) -> None:
-    chunks, left = [], length
-    while left:
-        chunks.append(chunk_size(left, PREFILL_CHUNK))
-        left -= chunks[-1]
-    assert max(chunks) <= PREFILL_CHUNK
-    assert min(chunks) >= min(length, MIN_ROWS)
+def chunks(length: int, most: int, start: int = 0) -> list[tuple[int, int]]:
+    """Size and start of each chunk of a prompt."""
+    found = []
+    while start < length:
+        found.append((chunk_size(start, length - start, most), start))
+        start += found[-1][0]
+    return found
+
+
+@pytest.mark.parametrize("most", [PREFILL_CHUNK, LONE_CHUNK])
+@pytest.mark.parametrize("length", [1, 2, 64, 65, 66, 129, 255, 256, 257, 258, 500, 4095, 4096, 8191])
+def test_chunks_get_shorter_and_none_is_one_token_of_several(length: int, most: int) -> None:
+    sizes = [size for size, _ in chunks(length, most)]
+    assert sum(sizes) == length
+    assert sizes[0] in (min(length, most), most - 1)
+    assert min(sizes) >= min(length, MIN_ROWS)
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(sizes))
+
+
+def test_a_chunk_is_half_as_long_where_a_token_costs_twice_as_much() -> None:
+    assert [chunk_size(fed, 9999, 64) for fed in (0, PAST_COST, 3 * PAST_COST)] == [64, 32, 16]
+    assert chunk_size(1 << 20, 9999, 64) == MIN_ROWS + 1
 
 
 async def first(made: Generator, wanted: ChatRequest) -> object:
