@@ -1,0 +1,327 @@
+"""``network``: networks with members, rules and accounts; as a member and as their authority."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from ..config import parse_address, parse_node_id
+from . import arguments, node_api, output, runfile
+from .output import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..config import Address, Settings
+
+Value = TypeVar("Value")
+
+_HELP = "networks with members, rules and accounts: create, invite, join, members, revoke, show"
+_EPILOG = """
+A running node is asked to do it; where none runs it is done in the home directory. Amounts are in micro-credits.
+NAME is what `network show` prints, or the network's id.
+"""
+DAY_S = 24 * 3600
+JOIN_S = 30.0
+"""How long it may take to reach an authority and to be answered."""
+
+
+def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add ``network`` and its actions."""
+    parser = arguments.add_command(subparsers, "network", _HELP)
+    parser.epilog = _EPILOG
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="Actions")
+
+    def add(name: str, help_line: str, *, named: bool = True) -> argparse.ArgumentParser:
+        action = arguments.add_command(actions, name, help_line)
+        action.epilog = _EPILOG
+        if named:
+            action.add_argument("name", metavar="NAME", help="the network")
+        return action
+
+    show = add("show", "the networks that this node is in (the default)", named=False)
+    show.add_argument("name", nargs="?", metavar="NAME", help="only this one")
+    _add_create(add("create", "make a network; this node becomes its authority and, unless told otherwise, "
+                              "keeps its accounts"))  # fmt: skip
+    _add_invite(add("invite", "print an invite: whoever has its text can become a member"))
+    join = add("join", "become a member by an invite", named=False)
+    join.add_argument("invite", metavar="INVITE", help="the text that begins with mycellm-invite:, or - to read it")
+    admit = add("admit", "admit a node without an invite, or give a member other roles and a further quota")
+    admit.add_argument("member", metavar="ID", help="a node's id, or an account's")
+    _add_membership(admit)
+    add("members", "who is and was a member, and the invites; only at the authority")
+    revoke = add("revoke", "put a member out: at the settlement node at once, elsewhere within a minute")
+    revoke.add_argument("member", metavar="ID", help="as `network members` prints it")
+    withdraw = add("withdraw", "let an invite be used no more; who came in by it stays")
+    withdraw.add_argument("invite", metavar="INVITE", help="its text, or its serial number in `network members`")
+    add("leave", "be a member no more")
+
+
+def _add_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", choices=["public", "private", "org"], default="private",
+                        help="public: anyone; private: people who know each other (the default); org: an "
+                             "organisation, with accounts, whose authority names the machines")  # fmt: skip
+    parser.add_argument("--admission", choices=["open", "invite", "authority"],
+                        help="how members come in (default: open for public, else invite)")  # fmt: skip
+    parser.add_argument("--settlement", metavar="NODEID", default="self",
+                        help="the node that keeps the accounts (default: this one)")  # fmt: skip
+    parser.add_argument("--no-accounts", action="store_true", help="no settlement node: members owe each other")
+    parser.add_argument("--model", action="append", metavar="DIGEST",
+                        help="serve only this model, by the digest that `models` prints; may be repeated")  # fmt: skip
+    parser.add_argument("--on-node", action="store_true",
+                        help="providers compute on their own machine, and hand nothing on")  # fmt: skip
+
+
+def _add_membership(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--role", action="append", choices=["consumer", "provider"],
+                        help="may be repeated (default: consumer)")  # fmt: skip
+    parser.add_argument("--quota", type=int, default=0, metavar="MICRO_CREDITS", help="granted once (default: 0)")
+    parser.add_argument("--label", default="", metavar="TEXT", help="for your own eyes: whose it is")
+
+
+def _add_invite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--uses", type=int, default=1, metavar="N", help="how many may use it (default: 1)")
+    _add_membership(parser)
+    parser.add_argument("--days", type=int, default=7, metavar="N", help="how long it can be used (default: 7)")
+    parser.add_argument("--address", metavar="IP:PORT",
+                        help="where members reach this node's QUIC port, behind a router for example "
+                             "(default: where it listens)")  # fmt: skip
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Do it, in the running node or in the home."""
+    from ..networks import NetworkError
+
+    args.action = args.action or "show"
+    admin = node_api.admin(settings)
+    try:
+        answer = _online(args, admin) if admin is not None else _offline(args, settings)
+    except NetworkError as error:
+        raise CommandError(str(error)) from None
+    if args.json:
+        output.result_json(answer)
+    else:
+        _print(args.action, answer)
+    return 0
+
+
+# In the running node
+
+
+def _online(args: argparse.Namespace, admin: node_api.Admin) -> dict[str, Any]:
+    name = getattr(args, "name", None)
+    path = f"/networks/{quote(name or '', safe='')}"
+    match args.action:
+        case "show":
+            return admin.call("GET", f"/networks?name={quote(name)}" if name else "/networks")
+        case "create":
+            return admin.call("POST", "/networks", _terms(args) | {"name": name})
+        case "join":
+            return admin.call("POST", "/networks/join", {"invite": _invite_text(args)})
+        case "leave":
+            return admin.call("DELETE", path)
+        case "members":
+            return admin.call("GET", f"{path}/members")
+        case "admit":
+            return admin.call("POST", f"{path}/members", _membership(args) | {"member": args.member})
+        case "revoke":
+            return admin.call("DELETE", f"{path}/members/{quote(args.member, safe='')}")
+        case "invite":
+            body = _membership(args) | {"uses": args.uses, "days": args.days, "address": args.address}
+            return admin.call("POST", f"{path}/invites", body)
+        case _:
+            return admin.call("DELETE", f"{path}/invites/{_serial(args.invite)}")
+
+
+def _terms(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "kind": args.kind,
+        "admission": args.admission,
+        "settlement": None if args.no_accounts else args.settlement,
+        "models": args.model,
+        "data_handling": "on_node" if args.on_node else "open",
+    }
+
+
+def _membership(args: argparse.Namespace) -> dict[str, Any]:
+    return {"roles": args.role or ["consumer"], "quota": args.quota, "label": args.label}
+
+
+# In the home
+
+
+def _offline(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    with runfile.claim(settings.home):  # so that no node starts with what was before
+        return asyncio.run(_at_home(args, settings))
+
+
+async def _at_home(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    from ..identity import load_or_create
+    from ..networks import parse_digest, parse_roles, terms
+    from ..node.visit import desk_of, where_reached
+
+    identity = load_or_create(settings.home)
+    async with desk_of(settings, identity) as desk:
+        match args.action:
+            case "show":
+                return desk.show(args.name)
+            case "create":
+                words = _terms(args)
+                models = None if args.model is None else [_checked(parse_digest, digest) for digest in args.model]
+                return desk.create(terms(args.name, **words | {"models": models}, node=identity.node_id))
+            case "join":
+                async with asyncio.timeout(JOIN_S):
+                    return await desk.join(_invite_text(args))
+            case "leave":
+                return desk.leave(args.name)
+            case "members":
+                return desk.members(args.name)
+            case "admit":
+                roles = parse_roles(args.role or ["consumer"])
+                return desk.admit(args.name, _id(args), roles=roles, quota=_quota(args), label=args.label)
+            case "revoke":
+                return desk.revoke(args.name, _id(args))
+            case "invite":
+                addresses = [_address(args.address)] if args.address else where_reached(settings.quic)
+                return desk.invite(
+                    args.name,
+                    addresses,
+                    uses=args.uses,
+                    roles=parse_roles(args.role or ["consumer"]),
+                    quota=_quota(args),
+                    life_s=args.days * DAY_S,
+                    label=args.label,
+                )
+            case _:
+                return desk.withdraw(args.name, _serial(args.invite))
+
+
+# What is typed
+
+
+def _checked(parse: Callable[[str], Value], text: str) -> Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise CommandError(f"{text[:100]!r} cannot be used: {error}.", exit_code=2) from None
+
+
+def _id(args: argparse.Namespace) -> bytes:
+    return _checked(parse_node_id, args.member)
+
+
+def _address(text: str) -> Address:
+    return _checked(parse_address, text)
+
+
+def _quota(args: argparse.Namespace) -> int:
+    from mycellm_proto.limits import MAX_AMOUNT
+
+    quota = int(args.quota)
+    if not 0 <= quota <= MAX_AMOUNT:
+        raise CommandError(f"--quota {quota}: write a number from 0 to {MAX_AMOUNT}.", exit_code=2)
+    return quota
+
+
+def _invite_text(args: argparse.Namespace) -> str:
+    text: str = args.invite
+    return sys.stdin.readline().strip() if text == "-" else text
+
+
+def _serial(text: str) -> str:
+    """An invite's serial number: what is typed of a secret goes no further than it must."""
+    from ..networks.authority import serial_of
+
+    return serial_of(text).hex() if text.startswith("mycellm-invite:") else text
+
+
+# What is printed
+
+
+def _print(action: str, answer: dict[str, Any]) -> None:
+    match action:
+        case "show":
+            _print_networks(answer["networks"])
+        case "create":
+            network = answer["created"]
+            output.say(f"The network {network['name']} is made. Back up this home: its keys are the network.")
+            output.say(f"Next: {arguments.program()} network invite {network['name']}")
+            _print_networks([network])
+        case "invite":
+            output.result(answer["invite"])
+            output.say(f"For {answer['uses']} member(s), who reach this node at {', '.join(answer['contact'])}.")
+            output.say("It is a secret: whoever has it may use it.")
+        case "join":
+            _print_networks([answer["joined"]])
+        case "members":
+            _print_members(answer)
+        case "admit":
+            _print_rows([answer["admitted"]])
+        case "revoke":
+            _print_rows([answer["revoked"]])
+        case "leave":
+            output.say(f"This node is no member of {output.printable(answer['left']['name'])} any more.")
+        case _:
+            output.say(f"The invite {answer['withdrawn']} can be used no more.")
+
+
+def _print_networks(networks: list[dict[str, Any]]) -> None:
+    if not networks:
+        output.say("This node is in no network. `network join INVITE` or `network create NAME` changes that.")
+        return
+    head = ("name", "kind", "roles", "member until", "settlement node", "id")
+    output.table(head, [_network_row(network) for network in networks])
+
+
+def _network_row(network: dict[str, Any]) -> list[str]:
+    roles = ["authority"] if network["authority"] else []
+    return [
+        output.printable(network["name"]),
+        network["kind"],
+        ", ".join(roles + network["roles"]) or "none",
+        _date(network["member_until"]) if network["member"] else "not a member (any more)",
+        network["settlement"] or "none: members owe each other",
+        network["id"],
+    ]
+
+
+def _print_members(answer: dict[str, Any]) -> None:
+    _print_rows(answer["members"])
+    invites = [invite for invite in answer["invites"] if invite["state"] == "open"]
+    if invites:
+        output.say("")
+        rows = [
+            [
+                invite["serial"],
+                output.printable(invite["label"]) or "-",
+                f"{invite['used']} of {invite['uses']}",
+                ", ".join(invite["roles"]) or "none",
+                str(invite["quota"]),
+                _date(invite["expires"]),
+            ]
+            for invite in invites
+        ]
+        output.table(("open invite", "label", "used", "roles", "quota", "until"), rows)
+
+
+def _print_rows(members: list[dict[str, Any]]) -> None:
+    rows = [
+        [
+            member["member"],
+            output.printable(member["label"]) or "-",
+            ", ".join(member["roles"]) or "none",
+            str(member["quota"]),
+            _date(member["member_until"]),
+            member["state"],
+        ]
+        for member in members
+    ]
+    output.table(("member", "label", "roles", "quota", "until", "state"), rows)
+
+
+def _date(seconds: int | None) -> str:
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,104 @@
+"""Connections of a command, where no node runs: dialed with this node's key, used once, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+from mycellm_proto.errors import ErrorCode
+
+from ..config import Address
+from ..networks import Desk, NetworkError, Networks, NetworksFolder
+from ..quic import Endpoint
+from . import clock
+from .peer_link import PeerLink
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mycellm_proto import events as proto
+    from mycellm_proto.invite import Contact
+
+    from ..config import Settings
+    from ..identity import Identity
+
+REACH_S = 10.0
+"""How long a handshake may take."""
+
+
+class Visitor:
+    """Owner of the one link of a visit."""
+
+    def __init__(self) -> None:
+        self.arrived: asyncio.Future[PeerLink] = asyncio.get_running_loop().create_future()
+
+    def authenticated(self, link: PeerLink) -> None:
+        """The node there is the one that was meant."""
+        if not self.arrived.done():
+            self.arrived.set_result(link)
+
+    def models_changed(self, link: PeerLink) -> None:
+        """Nothing that a visit waits for."""
+
+    def request_received(self, link: PeerLink, event: proto.RequestReceived) -> None:
+        """A visitor serves nothing."""
+        link.protocol.refuse(event.stream_id, ErrorCode.NOT_ALLOWED)
+
+    def over(self, link: PeerLink) -> None:
+        """Nobody is there, or somebody else."""
+        if not self.arrived.done():
+            code = link.failure or ErrorCode.INTERNAL
+            self.arrived.set_exception(NetworkError(f"The node cannot be reached ({code.name}).", code))
+
+
+@contextlib.asynccontextmanager
+async def visit(address: Address, node_id: bytes, identity: Identity) -> AsyncIterator[PeerLink]:
+    """A link to the node with that id. Raises `NetworkError`."""
+    wildcard = "::" if ":" in address.host else "0.0.0.0"  # noqa: S104 - a visitor dials and accepts nothing
+    endpoint = await Endpoint.open(wildcard, 0, lambda: None)
+    visitor = Visitor()
+    try:
+        host, port = await endpoint.resolve(address.host, address.port)
+        endpoint.dial(host, port, PeerLink(visitor, identity.key, node_id))
+        async with asyncio.timeout(REACH_S):
+            link = await visitor.arrived
+        yield link
+    except (OSError, TimeoutError) as error:
+        raise NetworkError(f"The node at {address} (UDP) cannot be reached.", ErrorCode.TIMEOUT) from error
+    finally:
+        await endpoint.aclose()
+
+
+@contextlib.asynccontextmanager
+async def desk_of(settings: Settings, identity: Identity) -> AsyncIterator[Desk]:
+    """The networks in a home where no node runs; what it reaches is closed at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def reach(contact: Contact) -> PeerLink:
+            return await stack.enter_async_context(visit(unpacked(contact)[0], contact.node, identity))
+
+        networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, clock.now)
+        yield Desk(networks, now=clock.now, reach=reach)
+
+
+def unpacked(contact: Contact) -> list[Address]:
+    """Where a contact may be reached."""
+    return [Address(host=str(ipaddress.ip_address(ip)), port=port) for ip, port in contact.addresses]
+
+
+def where_reached(quic: Address) -> list[Address]:
+    """Where others reach a node that listens at ``quic``: there, or at this machine's own address for a wildcard."""
+    if not ipaddress.ip_address(quic.host).is_unspecified:
+        return [quic]
+    version_6 = ":" in quic.host
+    family, elsewhere = (socket.AF_INET6, "2001:db8::1") if version_6 else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((elsewhere, 9))  # sends nothing: it asks which address of ours the route begins at
+            host = probe.getsockname()[0]
+        except OSError:
+            host = "::1" if version_6 else "127.0.0.1"
+    return [Address(host=host, port=quic.port)]
