@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from spec.tools.fill import without_generated
 from spec.tools.registries import REGISTRIES, load, table
 from spec.tools.update import SPEC
 
-ENUMS: dict[str, type[IntEnum]] = {
+ENUMS: dict[str, type[IntEnum] | type[IntFlag]] = {
     "errors": ErrorCode,
     "frames": frames.FrameType,
     "roles": Role,
