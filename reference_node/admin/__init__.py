@@ -9,6 +9,7 @@ from __future__ import annotations
 from .app import PREFIX, create_admin
 from .drain import Drain, drain_routes
 from .errors import AdminError
+from .network import network_routes
 from .owner import owner_routes
 
-__all__ = ["PREFIX", "AdminError", "Drain", "create_admin", "drain_routes", "owner_routes"]
+__all__ = ["PREFIX", "AdminError", "Drain", "create_admin", "drain_routes", "network_routes", "owner_routes"]

@@ -177,7 +177,9 @@ def _member(text: str) -> bytes:
     try:
         return decode_node_id(text)
     except ValueError as error:
-        raise AdminError(400, "invalid_request", f"{text[:100]!r} is no id of a node: {error}.", param="member") from None
+        raise AdminError(
+            400, "invalid_request", f"{text[:100]!r} is no id of a node: {error}.", param="member"
+        ) from None
 
 
 def _address(text: str) -> Address:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..config import Address, Settings
+    from ..networks import Terms
 
 Value = TypeVar("Value")
 
@@ -113,28 +114,24 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _online(args: argparse.Namespace, admin: node_api.Admin) -> dict[str, Any]:
-    name = getattr(args, "name", None)
-    path = f"/networks/{quote(name or '', safe='')}"
-    match args.action:
-        case "show":
-            return admin.call("GET", f"/networks?name={quote(name)}" if name else "/networks")
-        case "create":
-            return admin.call("POST", "/networks", _terms(args) | {"name": name})
-        case "join":
-            return admin.call("POST", "/networks/join", {"invite": _invite_text(args)})
-        case "leave":
-            return admin.call("DELETE", path)
-        case "members":
-            return admin.call("GET", f"{path}/members")
-        case "admit":
-            return admin.call("POST", f"{path}/members", _membership(args) | {"member": args.member})
-        case "revoke":
-            return admin.call("DELETE", f"{path}/members/{quote(args.member, safe='')}")
-        case "invite":
-            body = _membership(args) | {"uses": args.uses, "days": args.days, "address": args.address}
-            return admin.call("POST", f"{path}/invites", body)
-        case _:
-            return admin.call("DELETE", f"{path}/invites/{_serial(args.invite)}")
+    name = getattr(args, "name", None) or ""
+    path = f"/networks/{quote(name, safe='')}"
+    requests: dict[str, Callable[[], tuple[str, str, object]]] = {
+        "show": lambda: ("GET", f"/networks?name={quote(name)}" if name else "/networks", None),
+        "create": lambda: ("POST", "/networks", _terms(args) | {"name": name}),
+        "join": lambda: ("POST", "/networks/join", {"invite": _invite_text(args)}),
+        "leave": lambda: ("DELETE", path, None),
+        "members": lambda: ("GET", f"{path}/members", None),
+        "admit": lambda: ("POST", f"{path}/members", _seat(args) | {"member": args.member}),
+        "revoke": lambda: ("DELETE", f"{path}/members/{quote(args.member, safe='')}", None),
+        "invite": lambda: (
+            "POST",
+            f"{path}/invites",
+            _seat(args) | {"uses": args.uses, "days": args.days, "address": args.address},
+        ),
+        "withdraw": lambda: ("DELETE", f"{path}/invites/{_serial(args.invite)}", None),
+    }
+    return admin.call(*requests[args.action]())
 
 
 def _terms(args: argparse.Namespace) -> dict[str, Any]:
@@ -147,7 +144,7 @@ def _terms(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _membership(args: argparse.Namespace) -> dict[str, Any]:
+def _seat(args: argparse.Namespace) -> dict[str, Any]:
     return {"roles": args.role or ["consumer"], "quota": args.quota, "label": args.label}
 
 
@@ -161,43 +158,49 @@ def _offline(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
 
 async def _at_home(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     from ..identity import load_or_create
-    from ..networks import parse_digest, parse_roles, terms
-    from ..node.visit import desk_of, where_reached
+    from ..node.visit import desk_of
 
     identity = load_or_create(settings.home)
     async with desk_of(settings, identity) as desk:
-        match args.action:
-            case "show":
-                return desk.show(args.name)
-            case "create":
-                words = _terms(args)
-                models = None if args.model is None else [_checked(parse_digest, digest) for digest in args.model]
-                return desk.create(terms(args.name, **words | {"models": models}, node=identity.node_id))
-            case "join":
-                async with asyncio.timeout(JOIN_S):
-                    return await desk.join(_invite_text(args))
-            case "leave":
-                return desk.leave(args.name)
-            case "members":
-                return desk.members(args.name)
-            case "admit":
-                roles = parse_roles(args.role or ["consumer"])
-                return desk.admit(args.name, _id(args), roles=roles, quota=_quota(args), label=args.label)
-            case "revoke":
-                return desk.revoke(args.name, _id(args))
-            case "invite":
-                addresses = [_address(args.address)] if args.address else where_reached(settings.quic)
-                return desk.invite(
-                    args.name,
-                    addresses,
-                    uses=args.uses,
-                    roles=parse_roles(args.role or ["consumer"]),
-                    quota=_quota(args),
-                    life_s=args.days * DAY_S,
-                    label=args.label,
-                )
-            case _:
-                return desk.withdraw(args.name, _serial(args.invite))
+        if args.action == "join":
+            async with asyncio.timeout(JOIN_S):
+                return await desk.join(_invite_text(args))
+        actions: dict[str, Callable[[], dict[str, Any]]] = {
+            "show": lambda: desk.show(args.name),
+            "create": lambda: desk.create(_typed_terms(args, identity.node_id)),
+            "leave": lambda: desk.leave(args.name),
+            "members": lambda: desk.members(args.name),
+            "admit": lambda: desk.admit(args.name, _id(args), **_typed_seat(args)),
+            "revoke": lambda: desk.revoke(args.name, _id(args)),
+            "invite": lambda: desk.invite(
+                args.name,
+                _reached(args, settings),
+                uses=args.uses,
+                life_s=args.days * DAY_S,
+                **_typed_seat(args),
+            ),
+            "withdraw": lambda: desk.withdraw(args.name, _serial(args.invite)),
+        }
+        return actions[args.action]()
+
+
+def _typed_terms(args: argparse.Namespace, node: bytes) -> Terms:
+    from ..networks import parse_digest, terms
+
+    models = None if args.model is None else [_checked(parse_digest, digest) for digest in args.model]
+    return terms(args.name, **_terms(args) | {"models": models}, node=node)
+
+
+def _typed_seat(args: argparse.Namespace) -> dict[str, Any]:
+    from ..networks import parse_roles
+
+    return {"roles": parse_roles(args.role or ["consumer"]), "quota": _quota(args), "label": args.label}
+
+
+def _reached(args: argparse.Namespace, settings: Settings) -> list[Address]:
+    from ..networks import where_reached
+
+    return [_checked(parse_address, args.address)] if args.address else where_reached(settings.quic)
 
 
 # What is typed
@@ -212,10 +215,6 @@ def _checked(parse: Callable[[str], Value], text: str) -> Value:
 
 def _id(args: argparse.Namespace) -> bytes:
     return _checked(parse_node_id, args.member)
-
-
-def _address(text: str) -> Address:
-    return _checked(parse_address, text)
 
 
 def _quota(args: argparse.Namespace) -> int:

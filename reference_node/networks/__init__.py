@@ -14,6 +14,8 @@ from .held import HeldNetwork
 from .introductions import Introductions
 from .joining import Reception
 from .networks import Networks
+from .places import unpacked, where_reached
+from .upkeep import Upkeep
 from .words import parse_digest, parse_roles, terms
 
 __all__ = [
@@ -30,7 +32,10 @@ __all__ = [
     "Reception",
     "Terms",
     "UnknownNetworkError",
+    "Upkeep",
     "parse_digest",
     "parse_roles",
     "terms",
+    "unpacked",
+    "where_reached",
 ]

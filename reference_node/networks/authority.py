@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 
 from mycellm_proto.economy import Assurance
 from mycellm_proto.errors import ErrorCode
-from mycellm_proto.invite import Invite, encode_invite, invite_body, read_invite
+from mycellm_proto.invite import Invite, decode_invite, encode_invite, invite_body, read_invite
 from mycellm_proto.keys import KEY_SIZE, SigningKey
 from mycellm_proto.membership import SERIAL_SIZE, MemberRole, Membership, Proof, read_account_epoch, read_holder
 from mycellm_proto.network_calls import Joined
 from mycellm_proto.networks import Admission, CreditPolicy, DataHandling, Descriptor, NetworkKind, network_id
-from mycellm_proto.nodeid import encode_node_id
 from mycellm_proto.roll import Roll
 
 from .errors import NetworkError, SpentError
 from .folder import AUTHORITY_KEY_FILE, ROOT_KEY_FILE
 from .held import HeldNetwork, hold
-from .register import REGISTER_FILE, InviteRow, MemberRow, Register
+from .register import REGISTER_FILE, InviteRow, MemberRow, Register, Seat
 
 if TYPE_CHECKING:
     from mycellm_proto.invite import Contact
@@ -87,7 +86,17 @@ class Authority:
             credit_policy=CreditPolicy.BILATERAL if terms.settlement is None else CreditPolicy.SETTLED,
             expires=int(now) + DESCRIPTOR_LIFE_S,
         )
-        first = _membership(descriptor.network, node, secrets.token_bytes(SERIAL_SIZE), BOTH_ROLES, 0, 0, now)
+        seat = Seat(label="the authority's node", roles=int(BOTH_ROLES), quota=0)
+        first = Membership(
+            network=descriptor.network,
+            member=node,
+            serial=secrets.token_bytes(SERIAL_SIZE),
+            roles=BOTH_ROLES,
+            quota=seat.quota,
+            epoch=0,
+            issued=int(now),
+            expires=int(now) + MEMBERSHIP_LIFE_S,
+        )
         held = hold(
             network=network_id(root.public),
             descriptor=descriptor.sign(root),
@@ -100,7 +109,7 @@ class Authority:
         folder.save_key(held.id, AUTHORITY_KEY_FILE, seed)
         folder.save(held)
         authority = cls(folder, held, key, node)
-        authority._register.admit(node, "the authority's node", BOTH_ROLES, 0, first.serial, int(now))
+        authority._register.admit(node, seat, first.serial, int(now))
         authority._register.issued(node, first.expires)
         return authority
 
@@ -140,16 +149,18 @@ class Authority:
         if not self._register.withdraw(serial):
             raise NetworkError("There is no such invite. `network members` lists them.")
 
-    def admit(self, member: bytes, *, label: str, roles: MemberRole, quota: int, now: float) -> MemberRow:
-        """Make ``member`` one without an invite, or give a member other roles and a new grant of ``quota``."""
-        return self._register.admit(member, label, int(roles), quota, secrets.token_bytes(SERIAL_SIZE), int(now))
+    def admit(self, member: bytes, seat: Seat, now: float) -> MemberRow:
+        """Make ``member`` one without an invite, or give a member another seat: other roles and a further quota."""
+        return self._register.admit(member, seat, secrets.token_bytes(SERIAL_SIZE), int(now))
 
     def join(self, join: Join, *, caller: bytes, now: float) -> Joined:
         """Answer JOIN of the node ``caller``. Raises `NetworkError`, `RemoteProtocolError`."""
         read_holder(join.member, join.node_certificate, node=caller, now=now)
         row = self._admitted(join, now)
         return Joined(
-            descriptor=self.held.signed_descriptor, membership=self._issue(row, now), roll=self.held.signed_roll
+            descriptor=self.held.standing.signed_descriptor,
+            membership=self._issue(row, now),
+            roll=self.held.standing.signed_roll,
         )
 
     def renew_own(self, now: float) -> None:
@@ -172,7 +183,8 @@ class Authority:
     def revoke_certificates(self, epoch: Signed, now: float) -> None:
         """Answer REVOKE: what an account certified before its new epoch is void. Raises `RemoteProtocolError`."""
         body = read_account_epoch(epoch)
-        if self._register.member(body.account) is None:
+        row = self._register.member(body.account)
+        if row is None or row.revoked:
             raise NetworkError("No member has this account.", ErrorCode.NOT_MEMBER)
         if self._register.void(body.account, body.epoch):
             self._new_roll(now)
@@ -194,7 +206,7 @@ class Authority:
             raise NetworkError("The network's root key is not here: only it can change what the network is.")
         old = self.held.descriptor
         new = replace(old, revision=old.revision + 1, expires=int(now) + DESCRIPTOR_LIFE_S, **changes)  # type: ignore[arg-type]
-        self._keep(self.held.renewed(new.sign(root), None, now))
+        self._keep(self.held.learn(descriptor=new.sign(root), now=now))
 
     # Inside
 
@@ -205,14 +217,22 @@ class Authority:
             return self._register.redeem(invite.serial, join.member, secrets.token_bytes(SERIAL_SIZE), int(now))
         row = self._register.member(join.member)
         if row is None and self.held.descriptor.admission is Admission.OPEN:
-            name = encode_node_id(join.member)
-            return self.admit(join.member, label=name, roles=BOTH_ROLES, quota=0, now=now)
+            return self.admit(join.member, Seat(label="", roles=int(BOTH_ROLES), quota=0), now)
         if row is None or row.revoked:
             raise NetworkError("The authority has not admitted this member, or has revoked it.", ErrorCode.NOT_MEMBER)
         return row
 
     def _issue(self, row: MemberRow, now: float) -> Signed:
-        body = _membership(self.held.id, row.member, row.serial, MemberRole(row.roles), row.quota, row.epoch, now)
+        body = Membership(
+            network=self.held.id,
+            member=row.member,
+            serial=row.serial,
+            roles=MemberRole(row.roles),
+            quota=row.quota,
+            epoch=row.epoch,
+            issued=int(now),
+            expires=int(now) + MEMBERSHIP_LIFE_S,
+        )
         self._register.issued(row.member, body.expires)
         return body.sign(self._key)
 
@@ -223,32 +243,15 @@ class Authority:
             issued=int(now),
             revoked=tuple(self._register.revocations()),
         )
-        self._keep(self.held.with_roll(roll.sign(self._key), now))
+        self._keep(self.held.learn(roll=roll.sign(self._key), now=now))
 
     def _keep(self, held: HeldNetwork) -> None:
         self._folder.save(held)
         self.held = held
 
 
-def _membership(
-    network: bytes, member: bytes, serial: bytes, roles: MemberRole, quota: int, epoch: int, now: float
-) -> Membership:
-    return Membership(
-        network=network,
-        member=member,
-        serial=serial,
-        roles=roles,
-        quota=quota,
-        epoch=epoch,
-        issued=int(now),
-        expires=int(now) + MEMBERSHIP_LIFE_S,
-    )
-
-
 def serial_of(text: str) -> bytes:
     """The serial number of an invite, from its text. Raises `NetworkError`."""
-    from mycellm_proto.invite import decode_invite
-
     try:
         return invite_body(decode_invite(text)).serial
     except ValueError as error:

@@ -17,6 +17,8 @@ from .authority import INVITE_LIFE_S, serial_of
 from .errors import NetworkError
 from .joining import join, read_text
 from .networks import MAX_NETWORKS
+from .places import packed
+from .register import Seat
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -132,9 +134,8 @@ class Desk:
     def admit(self, name: str, member: bytes, *, roles: MemberRole, quota: int, label: str = "") -> Answer:
         """Admit a key, or give a member other roles and a further quota. Raises `NetworkError`."""
         held = self._networks.find(name)
-        row = self._networks.authority(held.id).admit(
-            member, label=label[:MAX_LABEL], roles=roles, quota=quota, now=self._now()
-        )
+        seat = Seat(label=label[:MAX_LABEL], roles=int(roles), quota=quota)
+        row = self._networks.authority(held.id).admit(member, seat, self._now())
         return {"admitted": self._member(row)}
 
     def members(self, name: str) -> Answer:
@@ -189,7 +190,7 @@ class Desk:
             "roles": [] if member is None else _roles(member.roles),
             "quota": 0 if member is None else member.quota,
             "member_until": None if member is None else member.expires,
-            "roll": 0 if held.roll is None else held.roll.number,
+            "roll": 0 if held.standing.roll is None else held.standing.roll.number,
         }
 
     def _member(self, row: MemberRow) -> Answer:
@@ -215,16 +216,6 @@ class Desk:
             "expires": row.expires,
             "state": "withdrawn" if row.withdrawn else "spent" if spent else "open",
         }
-
-
-def packed(address: Address) -> tuple[bytes, int]:
-    """An address as an invite carries it. Raises `NetworkError` for a name, which could come to mean another host."""
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(address.host).packed, address.port
-    except ValueError:
-        raise NetworkError(f"An invite carries IP addresses, and {address.host!r} is none.") from None
 
 
 def _roles(roles: MemberRole) -> list[str]:

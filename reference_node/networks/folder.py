@@ -25,7 +25,6 @@ from ..identity import SEED_PART, HomeError, create_secret, make_home, read_secr
 from .held import HeldNetwork, hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NETWORKS_FOLDER = "networks"
@@ -57,9 +56,9 @@ class NetworksFolder:
 
     def save(self, held: HeldNetwork) -> None:
         """Keep ``held``. Raises `HomeError`."""
-        certificate, roll = held.proof.node_certificate, held.signed_roll
+        certificate, roll = held.proof.node_certificate, held.standing.signed_roll
         value: codec.Value = [
-            held.signed_descriptor.to_value(),
+            held.standing.signed_descriptor.to_value(),
             held.proof.membership.to_value(),
             None if certificate is None else certificate.to_value(),
             None if roll is None else roll.to_value(),

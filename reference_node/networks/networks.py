@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mycellm_proto.limits import ROLL_LIFETIME
-from mycellm_proto.networks import blind
+from mycellm_proto.errors import RemoteProtocolError
+from mycellm_proto.membership import MemberRole
 
 from .authority import Authority
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mycellm_proto.membership import VerifiedMember
-    from mycellm_proto.signed import Signed
 
     from .authority import Terms
     from .folder import NetworksFolder
@@ -33,12 +31,14 @@ class Networks:
         self.node = node
         self._folder = folder
         self._now = now
-        self._held = {held.id: held for held in folder.load(now())}
+        self._held: dict[bytes, HeldNetwork] = {}
+        self._subscribers: list[Callable[[bytes], None]] = []
+        for held in folder.load(now()):
+            self._set(held)
         self._authorities: dict[bytes, Authority] = {}
         for held in self._held.values():
             if (authority := Authority.load(folder, held, node)) is not None:
                 self._authorities[held.id] = authority
-        self._subscribers: list[Callable[[bytes], None]] = []
 
     def __iter__(self) -> Iterator[HeldNetwork]:
         """The networks, by name."""
@@ -60,27 +60,20 @@ class Networks:
             raise AmbiguousNetworkError(name)
         return found[0]
 
-    def blinded(self, value: bytes, *, binding: bytes, caller: bytes) -> HeldNetwork | None:
-        """The network that ``caller`` asks for under that blinded id (NET-030)."""
-        return next((held for held in self if blind(held.id, binding=binding, caller=caller) == value), None)
-
     def member(self, network: bytes) -> VerifiedMember | None:
         """This node as a member, or None where it is not one (any more)."""
-        from mycellm_proto.errors import RemoteProtocolError
-
         held = self._held.get(network)
         try:
             return None if held is None else held.member(self.node, self._now())
         except RemoteProtocolError:
             return None
 
-    def fresh(self, network: bytes) -> bool:
-        """Whether the roll is new enough to let anybody in (NET-029): it was confirmed not long ago, or nobody does."""
-        held = self._held.get(network)
-        if held is None:
+    def plays(self, network: bytes, role: MemberRole, model_digest: bytes) -> bool:
+        """Whether this node may be ``role`` for that model now, by its membership, the allow-list and the roll."""
+        held, member = self._held.get(network), self.member(network)
+        if held is None or member is None or role not in member.roles:
             return False
-        confirmed_here = network in self._authorities or held.descriptor.settlement == self.node
-        return confirmed_here or not held.descriptor.settled or self._now() < held.heard + ROLL_LIFETIME
+        return held.descriptor.allows(model_digest) and held.standing.fresh(self._now())
 
     # Changes
 
@@ -92,14 +85,16 @@ class Networks:
         """Hold a network that was joined, or what is new of one. Raises `HomeError`, `NetworkError`."""
         if held.id not in self._held and len(self._held) >= MAX_NETWORKS:
             raise NetworkError(f"This node is in {MAX_NETWORKS} networks already. `network leave` one of them.")
-        if self._held.get(held.id) != held:
+        if (before := self._held.get(held.id)) is not None and before.standing.renewed is not None:
+            held = replace(held, standing=replace(held.standing, renewed=before.standing.renewed))
+        if held != before:
             self._folder.save(held)
-        self._set(held)
+            self._set(held)
 
     def confirmed(self, network: bytes) -> None:
-        """The authority's or the settlement node has just said that what is held is the newest."""
+        """The settlement node has just said that what is held is the newest."""
         if (held := self._held.get(network)) is not None:
-            self._held[network] = replace(held, heard=self._now())
+            self._set(held.confirmed(self._now()))
 
     def leave(self, network: bytes) -> None:
         """Forget a network. Raises `HomeError`, `NetworkError` for an authority's own, whose keys would be lost."""
@@ -135,9 +130,11 @@ class Networks:
 
     def changed(self, network: bytes) -> None:
         """The authority of this node has issued something: a roll, or a descriptor."""
-        self._set(replace(self._authorities[network].held, heard=self._now()))
+        self._set(self._authorities[network].held)
 
     def _set(self, held: HeldNetwork) -> None:
+        if held.descriptor.settlement == self.node:  # nobody knows better
+            held = held.confirmed(self._now())
         self._held[held.id] = held
         self._tell(held.id)
 

@@ -42,6 +42,15 @@ CREATE TABLE rolls (number INTEGER PRIMARY KEY, issued INTEGER NOT NULL) STRICT;
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What a member is given: a ``label`` for people, ``roles``, and ``quota`` in micro-credits under a new serial."""
+
+    label: str
+    roles: int
+    quota: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InviteRow:
     """An invite that was made: ``quota`` in micro-credits, ``expires`` in seconds since 1970."""
 
@@ -120,14 +129,14 @@ class Register:
             if row is None:
                 raise SpentError("The invite is used up, withdrawn or expired.")
             roles = row["roles"] | (held.roles if held else 0)
-            return self._admit(db, member, row["label"], roles, row["quota"], serial, now)
+            return self._admit(db, member, Seat(label=row["label"], roles=roles, quota=row["quota"]), serial, now)
 
     # Members
 
-    def admit(self, member: bytes, label: str, roles: int, quota: int, serial: bytes, now: int) -> MemberRow:
-        """Make ``member`` one, anew where it was revoked, or give it other ``roles`` and another grant."""
+    def admit(self, member: bytes, seat: Seat, serial: bytes, now: int) -> MemberRow:
+        """Make ``member`` one, anew where it was revoked, or give it another seat."""
         with self._transaction() as db:
-            return self._admit(db, member, label, roles, quota, serial, now)
+            return self._admit(db, member, seat, serial, now)
 
     def member(self, member: bytes) -> MemberRow | None:
         """What is known of ``member``."""
@@ -180,16 +189,15 @@ class Register:
 
     # Inside
 
-    def _admit(
-        self, db: sqlite3.Connection, member: bytes, label: str, roles: int, quota: int, serial: bytes, now: int
-    ) -> MemberRow:
+    @staticmethod
+    def _admit(db: sqlite3.Connection, member: bytes, seat: Seat, serial: bytes, now: int) -> MemberRow:
         voided = db.execute("SELECT epoch FROM revocations WHERE key = ?", (member,)).fetchone()
         epoch = voided["epoch"] if voided else 0
         row = db.execute(
             "INSERT INTO members (member, label, roles, quota, serial, epoch, admitted) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (member) DO UPDATE SET label = excluded.label, roles = excluded.roles, "
             "quota = excluded.quota, serial = excluded.serial, epoch = excluded.epoch, revoked = 0 RETURNING *",
-            (member, label, roles, quota, serial, epoch, now),
+            (member, seat.label, seat.roles, seat.quota, serial, epoch, now),
         ).fetchone()
         return _member(row)
 
@@ -220,9 +228,7 @@ class Register:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            with contextlib.closing(
-                sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            ) as db:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as db:
                 db.row_factory = sqlite3.Row
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("BEGIN IMMEDIATE")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import socket
 from typing import TYPE_CHECKING
 
 from mycellm_proto.errors import ErrorCode
 
-from ..config import Address
-from ..networks import Desk, NetworkError, Networks, NetworksFolder
+from ..networks import Desk, NetworkError, Networks, NetworksFolder, unpacked
 from ..quic import Endpoint
 from . import clock
 from .peer_link import PeerLink
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.invite import Contact
 
-    from ..config import Settings
+    from ..config import Address, Settings
     from ..identity import Identity
 
 REACH_S = 10.0
@@ -82,23 +79,3 @@ async def desk_of(settings: Settings, identity: Identity) -> AsyncIterator[Desk]
 
         networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, clock.now)
         yield Desk(networks, now=clock.now, reach=reach)
-
-
-def unpacked(contact: Contact) -> list[Address]:
-    """Where a contact may be reached."""
-    return [Address(host=str(ipaddress.ip_address(ip)), port=port) for ip, port in contact.addresses]
-
-
-def where_reached(quic: Address) -> list[Address]:
-    """Where others reach a node that listens at ``quic``: there, or at this machine's own address for a wildcard."""
-    if not ipaddress.ip_address(quic.host).is_unspecified:
-        return [quic]
-    version_6 = ":" in quic.host
-    family, elsewhere = (socket.AF_INET6, "2001:db8::1") if version_6 else (socket.AF_INET, "192.0.2.1")
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((elsewhere, 9))  # sends nothing: it asks which address of ours the route begins at
-            host = probe.getsockname()[0]
-        except OSError:
-            host = "::1" if version_6 else "127.0.0.1"
-    return [Address(host=host, port=quic.port)]
