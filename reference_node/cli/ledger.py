@@ -10,7 +10,7 @@ from mycellm_proto.keys import KEY_SIZE
 from mycellm_proto.nodeid import decode_node_id
 from mycellm_proto.signed import HASH_SIZE
 
-from . import arguments, ledger_views, output
+from . import arguments, output
 from .output import CommandError
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _audit(args: argparse.Namespace, place: Place, engine: Engine | None) -> int
     from ..ledger import GRACE_S
     from ..ledger.attempts import attempt
     from ..ledger.audit import Audit, audit
+    from . import ledger_views
 
     found = Audit() if engine is None else attempt(lambda: audit(engine, time.time() - GRACE_S), place)
     view = ledger_views.audit(place, found)
@@ -144,6 +145,7 @@ def _audit(args: argparse.Namespace, place: Place, engine: Engine | None) -> int
 def _show(args: argparse.Namespace, place: Place, engine: Engine | None) -> int:
     from ..ledger.attempts import attempt
     from ..ledger.queries import holders
+    from . import ledger_views
 
     found = [] if engine is None else attempt(lambda: holders(engine, args.network), place)
     views = [ledger_views.account(each) for each in found]
@@ -157,6 +159,7 @@ def _show(args: argparse.Namespace, place: Place, engine: Engine | None) -> int:
 def _history(args: argparse.Namespace, place: Place, engine: Engine | None) -> int:
     from ..ledger.attempts import attempt
     from ..ledger.queries import histories
+    from . import ledger_views
 
     most = args.last or _DEFAULT_LAST
     found = [] if engine is None else attempt(lambda: histories(engine, args.member, args.network, most), place)

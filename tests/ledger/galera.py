@@ -30,6 +30,16 @@ def missing() -> str | None:
     return None if PROVIDER.exists() else "galera-4 is not installed"
 
 
+def _user() -> list[str]:
+    """Root starts the nodes as Debian's user: what copies one node to another would otherwise run as nobody."""
+    return ["--user=mysql"] if os.geteuid() == 0 else []
+
+
+def _own(folder: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(folder, "mysql")
+
+
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
@@ -74,11 +84,14 @@ class Cluster:
         """The first founds the cluster, the others join it."""
         for number, node in enumerate(self.nodes):
             node.folder.mkdir()
+            _own(node.folder)
+            make = ["mariadb-install-db", "--no-defaults", f"--datadir={node.folder}", "--skip-test-db", *_user()]
             subprocess.run(
-                ["mariadb-install-db", "--no-defaults", f"--datadir={node.folder}", "--auth-root-authentication-method=normal",
-                 "--skip-test-db", *(["--user=root"] if os.geteuid() == 0 else [])],
-                check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                [*make, "--auth-root-authentication-method=normal"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             self.start_node(number, found=number == 0)
 
     def start_node(self, number: int, *, found: bool = False) -> None:
@@ -88,17 +101,19 @@ class Cluster:
         log = (node.folder.parent / f"node{number}.log").open("ab")
         node.process = subprocess.Popen(
             [
-                "mariadbd", "--no-defaults", f"--datadir={node.folder}", f"--port={node.port}", "--bind-address=127.0.0.1",
+                "mariadbd", "--no-defaults", f"--datadir={node.folder}", f"--port={node.port}",
+                "--bind-address=127.0.0.1",
                 f"--socket={node.folder.parent}/s{number}", f"--pid-file={node.folder}/pid", "--skip-name-resolve",
                 "--binlog-format=ROW", "--default-storage-engine=InnoDB", "--innodb-autoinc-lock-mode=2",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=48M", "--wsrep-on=ON",
-                f"--wsrep-provider={PROVIDER}", f"--wsrep-cluster-address=gcomm://{others}", "--wsrep-cluster-name=ledger",
+                f"--wsrep-provider={PROVIDER}", f"--wsrep-cluster-address=gcomm://{others}",
+                "--wsrep-cluster-name=ledger",
                 f"--wsrep-node-address=127.0.0.1:{node.group_port}", f"--wsrep-node-name=node{number}",
                 "--wsrep-sst-method=rsync", f"--wsrep-sst-receive-address=127.0.0.1:{node.sst_port}",
                 "--wsrep-provider-options="
                 f"base_host=127.0.0.1;base_port={node.group_port};gmcast.listen_addr=tcp://127.0.0.1:{node.group_port};"
                 f"ist.recv_addr=127.0.0.1:{node.ist_port};gcache.size=16M",
-                *(["--user=root"] if os.geteuid() == 0 else []),
+                *_user(),
             ],
             stdout=log, stderr=log,
         )  # fmt: skip
@@ -149,6 +164,7 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """A cluster that is gone afterwards, with its files."""
     folder = Path(tempfile.mkdtemp(prefix="galera"))
+    _own(folder)
     made = Cluster(folder)
     try:
         made.start()

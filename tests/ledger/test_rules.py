@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -24,7 +25,7 @@ from reference_node.ledger import (
     Reserve,
     State,
 )
-from reference_node.ledger.facts import MAX_ISSUE
+from reference_node.ledger.facts import MAX_ISSUE, Operation
 
 from ..proto.pair import NOW
 from .conftest import Clock, Opener
@@ -289,8 +290,8 @@ async def test_after_expiry_and_grace_claims_are_final_and_the_rest_is_released(
     assert (await ledger.claim(claimed, 60)).outcome is Outcome.BOOKED
     clock.now = AFTER
     for made in (claimed, untouched):
-        await refused(ledger, NoReservationError, lambda made=made: ledger.claim(made, 61))
-        await refused(ledger, NoReservationError, lambda made=made: ledger.finalise(made, 61))
+        await refused(ledger, NoReservationError, functools.partial(ledger.claim, made, 61))
+        await refused(ledger, NoReservationError, functools.partial(ledger.finalise, made, 61))
     assert (await ledger.check()).overdue == 2
     assert await ledger.expire() == 2
     assert await ledger.expire() == 0
@@ -302,8 +303,8 @@ async def test_after_expiry_and_grace_claims_are_final_and_the_rest_is_released(
         assert (settlement.state, settlement.total) == (State.LAPSED, total)
         assert (await ledger.claim(made, total)).outcome is Outcome.REPEATED
         assert (await ledger.finalise(made, total)).outcome is Outcome.REPEATED
-        await refused(ledger, NoReservationError, lambda made=made: ledger.claim(made, 61))
-        await refused(ledger, NoReservationError, lambda made=made: ledger.finalise(made, 61))
+        await refused(ledger, NoReservationError, functools.partial(ledger.claim, made, 61))
+        await refused(ledger, NoReservationError, functools.partial(ledger.finalise, made, 61))
     assert (await ledger.finalise(later, 1)).outcome is Outcome.BOOKED
     await sound(ledger)
 
@@ -317,7 +318,7 @@ async def test_nothing_is_reserved_for_an_open_whose_time_is_over(ledger: Ledger
 async def test_a_batch_books_what_it_can_and_says_what_it_cannot(ledger: Ledger) -> None:
     made = [opened(n) for n in range(1, 4)]
     ceilings = (600, 600, 400)
-    operations = [
+    operations: list[Operation] = [
         Grant(network=NETWORK, member=STUDENT, amount=QUOTA, serial=serial(STUDENT)),
         *(
             Reserve(opened=each, member=STUDENT, provider_member=LAB, ceiling=ceiling, expires=EXPIRES)
