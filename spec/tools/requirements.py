@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 ACTORS = (
-    "writer", "reader", "sender", "receiver", "initiator", "responder", "consumer", "provider",
-    "caller", "callee", "node", "verifier",
+    "writer", "reader", "sender", "receiver", "initiator", "responder", "consumer", "provider", "node", "verifier",
+    "caller", "callee", "member", "authority",
 )  # fmt: skip
 OBSERVED = ("vector", "wire", "adapter", "differential", "model", "audit", "none")
 
