@@ -133,6 +133,14 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ),
     ErrorCode.CANCELLED: _peer("cancelled", "The request was cancelled before its answer was whole."),
     ErrorCode.PEER_GONE: _peer("peer_lost", "The connection to the peer that served this request is lost. Try again."),
+    ErrorCode.NOT_MEMBER: _peer(
+        "not_a_member", "The peer does not take this node for a member of the network. Renew the membership."
+    ),
+    ErrorCode.INVITE_SPENT: _peer("invite_spent", "The invite is used up or has expired. Ask for another."),
+    ErrorCode.SETTLEMENT_UNAVAILABLE: Mapped(
+        status=503, kind=SERVER, code="settlement_unavailable", retry_after=5,
+        message="The network's settlement node cannot be reached now. Try again."
+    ),
     ErrorCode.BAD_OPEN: _peer("peer_payment_error", _CREDIT),
     ErrorCode.UNKNOWN_QUOTE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.QUOTE_EXPIRED: _peer("peer_quote_expired", "The peer's prices have changed meanwhile. Try again."),
@@ -150,6 +158,12 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.TICK_OVERDUE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
+    ErrorCode.INSUFFICIENT_CREDIT: Mapped(
+        status=402, kind=BILLING, code="insufficient_credit",
+        message="There are {limit} micro-credits available and this request needs {actual}. Ask for fewer max_tokens, "
+        "or ask the network's authority for credit."
+    ),
+    ErrorCode.NO_RESERVATION: _peer("peer_payment_error", _CREDIT),
 }  # fmt: skip
 
 FAILED_REASONS: Mapping[FinishReason, ErrorCode] = {
