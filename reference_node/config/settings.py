@@ -195,10 +195,9 @@ def show(setting: Setting, settings: Settings) -> object:
         return "(set, not shown)" if value else "(not set)"
     if setting.veiled:
         return without_password(value) or "(in the home directory)"
-    if setting.name == "allow":
-        return ["any" if entry is None else encode_node_id(entry) for entry in value] or str(settings.access)
-    if setting.name == "block":
-        return [encode_node_id(node_id) for node_id in value]
+    if setting.name in ("allow", "block"):
+        written = ["any" if entry is None else encode_node_id(entry) for entry in value]
+        return str(settings.access) if setting.name == "allow" and not written else written
     if setting.name == "share":
         return settings.sharing.texts()
     if isinstance(value, tuple):
