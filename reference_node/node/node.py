@@ -21,6 +21,7 @@ from .catalog import NodeCatalog
 from .local import LocalModel
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
+from .procedures import Procedures
 from .quotes import RENEWAL_S, make_quote
 from .remote import Consumer
 from .sequences import Sequences
@@ -56,6 +57,7 @@ class Node:
         self._store = store
         self.owner = owner
         self._background = Background()
+        self.procedures = Procedures()
         self._local = LocalModel(settings, engine)
         self._service = Service(store, self._background, owner, find=self._serves, queue=settings.queue)
         self._advertised = -ADVERTISE_S
@@ -207,7 +209,7 @@ class Node:
     # Inside
 
     def _link(self, expected: bytes | None = None) -> PeerLink:
-        return PeerLink(self, self._identity.key, expected)
+        return PeerLink(self, self._identity.key, expected, self.procedures)
 
     def _accept(self) -> PeerLink | None:
         if self._service.closing:
