@@ -157,19 +157,19 @@ _RULES: Mapping[str, tuple[tuple[Check, ...], tuple[Check, ...]]] = {
         (_hash, _serial, _number(1, 65_536), _bits, _amount, _amount, _pair(_key, _list(_address, 1, 4))),
         (),
     ),
-    "prove-arguments": ((_hash,), ()),
-    "prove-result": ((is_signed, is_signed, is_signed, _or_null(is_signed)), ()),
-    "show-arguments": ((_hash, is_signed, is_signed, _or_null(is_signed)), ()),
-    "join-arguments": ((_hash, _or_null(is_signed), _key), (is_signed,)),
-    "join-result": ((is_signed, is_signed, _or_null(is_signed)), ()),
-    "revoke-arguments": ((is_signed,), ()),
+    "prove": ((_hash,), ()),
+    "proved": ((is_signed, is_signed, is_signed, _or_null(is_signed)), ()),
+    "show": ((_hash, is_signed, is_signed, _or_null(is_signed)), ()),
+    "join": ((_hash, _or_null(is_signed), _key), (is_signed,)),
+    "joined": ((is_signed, is_signed, _or_null(is_signed)), ()),
+    "revoke": ((is_signed,), ()),
     "empty": ((), ()),
     "close-body": (
         (_hash, _hash, _hash, _hash, _tokens, _tokens, _amount, _number(1, 7), _number(0, 0)),
         (),
     ),
 }
-_SKIPPED: Mapping[str, int] = {"prove-result": 2, "show-arguments": 2}
+_SKIPPED: Mapping[str, int] = {"proved": 2, "show": 2}
 """Keys among the first that may be missing."""
 _CLOSED = frozenset({"hello-responder", "hello-initiator"}) | {rule for rule in _RULES if rule.endswith("-body")}
 """Signed maps, in which no unknown key may be."""

@@ -94,35 +94,35 @@ def _shape(name: str, *fields: Field) -> Shape:
 
 _CERTIFICATE = Field(2, "node_certificate", _SIGNED, optional=True)
 SHAPES: dict[type[Any], Shape] = {
-    Prove: _shape("prove-arguments", Field(0, "blind", _HASH)),
+    Prove: _shape("prove", Field(0, "blind", _HASH)),
     Proved: _shape(
-        "prove-result",
+        "proved",
         Field(0, "descriptor", _SIGNED),
         Field(1, "membership", _SIGNED),
         _CERTIFICATE,
         Field(3, "roll", nullable(_SIGNED)),
     ),
     Show: _shape(
-        "show-arguments",
+        "show",
         Field(0, "network", _HASH),
         Field(1, "membership", _SIGNED),
         _CERTIFICATE,
         Field(3, "roll", nullable(_SIGNED)),
     ),
     Join: _shape(
-        "join-arguments",
+        "join",
         Field(0, "network", _HASH),
         Field(1, "invite", nullable(_SIGNED)),
         Field(2, "member", _KEY),
         Field(3, "node_certificate", _SIGNED, optional=True),
     ),
     Joined: _shape(
-        "join-result",
+        "joined",
         Field(0, "descriptor", _SIGNED),
         Field(1, "membership", _SIGNED),
         Field(2, "roll", nullable(_SIGNED)),
     ),
-    Revoke: _shape("revoke-arguments", Field(0, "epoch", _SIGNED)),
+    Revoke: _shape("revoke", Field(0, "epoch", _SIGNED)),
     Empty: _shape("empty"),
 }
 _Item = TypeVar("_Item", Prove, Proved, Show, Join, Joined, Revoke, Empty)

@@ -175,8 +175,8 @@ MUTANTS = (
         _ForgivingReader(),
     ),
     mutant("pads-invites", "NET-043~1", "invite: write-plain", _PadsInvites()),
-    mutant("takes-any-blind", "NET-050~1", "arguments: reject-prove-of-31-bytes", Careless("prove-arguments")),
-    mutant("takes-any-member-in-join", "NET-050~1", "arguments: reject-join-member-null", Careless("join-arguments")),
+    mutant("takes-any-blind", "NET-050~1", "arguments: reject-prove-of-31-bytes", Careless("prove")),
+    mutant("takes-any-member-in-join", "NET-050~1", "arguments: reject-join-member-null", Careless("join")),
     mutant(
         "takes-any-epoch",
         "KEY-014~1",

@@ -85,7 +85,7 @@ def _cases() -> list[dict[str, Json]]:
         odd = encode({**as_map(encode_item(_PLAIN[kind])), 65: True})
         if decode_item(kind, odd) != _PLAIN[kind]:
             raise DisagreementError(kind.__name__)
-        made.append(_case(f"accept-{kind.__name__.lower()}-with-reserved-key", "EXT-006~1", kind, odd, accept()))
+        made.append(_case(f"accept-{_rule(kind)}-with-reserved-key", "EXT-006~1", kind, odd, accept()))
     for slug, requirement, kind, change in _BAD:
         item = as_map(encode_item(_PLAIN[kind]))
         change(item)
