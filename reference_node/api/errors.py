@@ -161,6 +161,12 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.TICK_OVERDUE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
+    ErrorCode.INSUFFICIENT_CREDIT: Mapped(
+        status=402, kind=BILLING, code="insufficient_credit",
+        message="There are {limit} micro-credits available and this request needs {actual}. Ask for fewer max_tokens, "
+        "or ask the network's authority for credit."
+    ),
+    ErrorCode.NO_RESERVATION: _peer("peer_payment_error", _CREDIT),
 }  # fmt: skip
 
 FAILED_REASONS: Mapping[FinishReason, ErrorCode] = {
