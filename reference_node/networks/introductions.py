@@ -15,7 +15,7 @@ from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.network_calls import Empty, Prove, Proved, Show, decode_item, encode_item
 
 from .. import log
-from ..node.procedures import CallError, Refusal
+from ..procedures import CallError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mycellm_proto.membership import MemberRole
 
     from ..node.peer_link import PeerLink
-    from ..node.procedures import Procedures
+    from ..procedures import Procedures
     from .held import HeldNetwork
     from .networks import Networks
 
@@ -89,7 +89,7 @@ class Introductions:
         proofs = link.protocol.proofs
         proved = decode_item(Proved, await link.call(Procedure.PROVE, encode_item(Prove(blind=proofs.ask(network)))))
         self._learn(network, lambda held: held.learn(descriptor=proved.descriptor, roll=proved.roll, now=self._now()))
-        member = proofs.take(network, proved.proof, self._now())
+        member = proofs.take_proved(network, proved.proof, self._now())
         held = self._networks.get(network)
         if held is not None and held.descriptor.settlement == member.node:  # NET-045
             self._networks.confirmed(network)
@@ -130,7 +130,7 @@ class Introductions:
         shown = decode_item(Show, arguments)
         if shown.network in self._networks and shown.roll is not None:
             self._learn(shown.network, lambda held: held.learn(roll=shown.roll, now=self._now()))
-        link.protocol.proofs.take(shown.network, shown.proof, self._now())
+        link.protocol.proofs.take_shown(shown.network, shown.proof, self._now())
         self._changed(link)
         return encode_item(Empty())
 

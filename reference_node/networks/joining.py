@@ -10,7 +10,7 @@ from mycellm_proto.invite import decode_invite, invite_body
 from mycellm_proto.membership import MEMBERSHIP, Proof
 from mycellm_proto.network_calls import Empty, Join, Joined, Revoke, decode_item, encode_item
 
-from ..node.procedures import CallError, Refusal
+from ..procedures import CallError, Refusal
 from .errors import NetworkError
 from .held import HeldNetwork, hold
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mycellm_proto.signed import Signed
 
     from ..node.peer_link import PeerLink
-    from ..node.procedures import Procedures
+    from ..procedures import Procedures
     from .networks import Networks
 
 _REASONS = {

@@ -25,6 +25,7 @@ from ..networks import (
     where_reached,
 )
 from ..owner import Owner
+from ..procedures import Procedures
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
@@ -33,7 +34,6 @@ from .catalog import NodeCatalog
 from .local import LocalModel
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
-from .procedures import Procedures
 from .quotes import RENEWAL_S, make_quote
 from .remote import Consumer
 from .sequences import Sequences

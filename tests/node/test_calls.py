@@ -10,7 +10,7 @@ from mycellm_proto import limits
 from mycellm_proto.calls import Procedure
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
 from reference_node.node.peer_link import PeerLink
-from reference_node.node.procedures import CallError, Refusal
+from reference_node.procedures import CallError, Refusal
 
 from .conftest import StartNode
 from .watched import WatchedNode
