@@ -50,6 +50,7 @@ class ErrorCode(IntEnum):
     BAD_CLOSE = 71
     TICK_OVERDUE = 72
     OVERRUN = 73
+    INSUFFICIENT_CREDIT = 74
 
 
 class ProtocolError(Exception):

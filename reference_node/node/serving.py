@@ -26,7 +26,7 @@ class Service:
     """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``permits`` says
     to whom.
 
-    ``allowance`` is in micro-credits per 24 hours, for all consumers together.
+    ``allowance`` is in micro-credits per 24 hours, for all consumers together, beyond what they are owed.
     """
 
     def __init__(
