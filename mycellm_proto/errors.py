@@ -39,6 +39,9 @@ class ErrorCode(IntEnum):
     DEADLINE_EXCEEDED = 57
     CANCELLED = 58
     PEER_GONE = 59
+    NOT_MEMBER = 60
+    INVITE_SPENT = 61
+    SETTLEMENT_UNAVAILABLE = 62
     # Credit.
     BAD_OPEN = 64
     UNKNOWN_QUOTE = 65

@@ -38,6 +38,27 @@ MAX_TICK_VALUE = 1 << 35
 MAX_TICKS = 65_536
 """Ticks of an open: bounds the links of the hash chain to 2 MiB, and its check to some 50 milliseconds in Python."""
 
+MAX_NETWORK_NAME = 64
+"""Characters of a network's name."""
+MAX_NETWORK_MODELS = 256
+"""Models of a network's allow-list: with the roll, a descriptor fits the answer of one call."""
+MAX_REVOKED = 1024
+"""Keys of a roll: 45 KiB, which fits the answer of one call."""
+MAX_EPOCH = (1 << 53) - 1
+"""Epochs, revisions and numbers of rolls: 2**53 - 1, exact in every language."""
+MAX_CERTIFICATE_LIFE = 2_592_000
+"""Seconds from the issue of a certificate to its expiry: 30 days bound what a lost roll can cost."""
+MAX_USES = 65_536
+"""Uses of one invite."""
+MAX_ADDRESSES = 4
+"""Addresses of a node, in an invite."""
+MAX_INVITE = 1024
+"""Bytes of an invite: short enough to paste."""
+ROLL_INTERVAL = 60.0
+"""Seconds after which a member of a settled network renews its roll, at most."""
+ROLL_LIFETIME = 300.0
+"""Seconds after which a roll that could not be renewed lets nobody in any more: five intervals."""
+
 INITIAL_CREDIT = 1 << 16
 """Bytes of CHUNK frames that a provider may send before any CREDIT."""
 MAX_CREDIT = 1 << 20

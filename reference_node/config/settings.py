@@ -19,10 +19,12 @@ from .values import (
     parse_address,
     parse_allowed,
     parse_key,
+    parse_ledger,
     parse_model,
     parse_path,
     parse_peer,
     parse_switch,
+    without_password,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Settings:
     max_spend: int
     price_in: int
     price_out: int
+    ledger: str = field(repr=False)
     request_timeout: int
     api_key: str = field(repr=False)
     log_level: str
@@ -72,7 +75,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting. ``default`` is text as a user would write it; ``several`` may be repeated."""
+    """One setting. ``default`` is text as a user would write it.
+
+    ``several`` may be repeated; ``veiled`` may hold a password, and is shown without it.
+    """
 
     name: str
     parse: Callable[[str], Any]
@@ -83,6 +89,7 @@ class Setting:
     several: bool = False
     secret: bool = False
     everywhere: bool = False
+    veiled: bool = False
 
     @property
     def flag(self) -> str:
@@ -151,6 +158,10 @@ SETTINGS: tuple[Setting, ...] = (
             help="your price of one prompt token"),
     Setting(name="price_out", parse=between(0, 1_000_000), default="4", metavar="MICRO_CREDITS", group=_CREDIT,
             help="your price of one generated token"),
+    Setting(name="ledger", parse=parse_ledger, default="", metavar="URL", group=_CREDIT, veiled=True,
+            help="the database of the networks that this node settles for (default: ledger.db in the home directory): "
+                 "sqlite:///FILE, postgresql://USER@HOST/NAME or mariadb://USER@HOST/NAME; a password belongs into "
+                 "the variable or the file, since other users see command lines"),
 )  # fmt: skip
 
 if tuple(sorted(s.name for s in SETTINGS)) != tuple(sorted(f.name for f in fields(Settings))):
@@ -162,6 +173,8 @@ def show(setting: Setting, settings: Settings) -> object:
     value = getattr(settings, setting.name)
     if setting.secret:
         return "(set, not shown)" if value else "(not set)"
+    if setting.veiled:
+        return without_password(value) or "(in the home directory)"
     if setting.name == "allow":
         return ["any" if entry is None else encode_node_id(entry) for entry in value] or str(settings.access)
     if isinstance(value, tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,24 @@ def parse_path(text: str) -> Path:
     if not text:
         raise ValueError("write a directory")
     return Path(text).expanduser().absolute()
+
+
+def parse_ledger(text: str) -> str:
+    """The URL of a database, or nothing. Raises `ValueError`, in which no password is."""
+    if text and text.partition(":")[0].partition("+")[0] not in (
+        "sqlite",
+        "postgresql",
+        "postgres",
+        "mariadb",
+        "mysql",
+    ):
+        raise ValueError("write sqlite:///FILE, postgresql://USER@HOST/NAME or mariadb://USER@HOST/NAME")
+    return text
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
 
 
 def parse_model(text: str) -> str:

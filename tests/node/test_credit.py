@@ -25,7 +25,7 @@ async def owes(node: Node, peer: bytes, amount: int) -> None:
     """Wait until ``node`` owes ``peer`` so much: both sides have stored how their exchange ended."""
     async with asyncio.timeout(PATIENCE_S):
         while node._store._files.credit.balance(DIRECT_NETWORK, peer) != amount:
-            await asyncio.sleep(0)
+            await node._background.settle(PATIENCE_S)
 
 
 async def test_what_a_node_earns_from_a_peer_it_spends_there(start_node: StartNode) -> None:
