@@ -22,6 +22,10 @@ def _octets(size: int) -> Check:
     return lambda value: type(value) is bytes and len(value) == size
 
 
+def _bytes(most: int) -> Check:
+    return lambda value: type(value) is bytes and len(value) <= most
+
+
 def _text(least: int, most: int) -> Check:
     return lambda value: type(value) is str and least <= len(value.encode()) <= most
 
@@ -76,6 +80,8 @@ _RULES: Mapping[str, tuple[tuple[Check, ...], tuple[Check, ...]]] = {
     "cancel": ((_amount, _ticks, _hash), ()),
     "end": ((_octets(32), is_signed), ()),
     "countersign": ((_octets(64),), ()),
+    "call": ((_number(0, 65_535), _bytes(2**16)), ()),
+    "result": ((_bytes(2**16),), ()),
     "message": ((_number(1, 3), _text(0, 2**20)), ()),
     "chat-request": (
         (

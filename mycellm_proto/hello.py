@@ -37,6 +37,7 @@ class Capability(IntEnum):
     """What both sides must offer before it is used (registry: spec/registries/capabilities.toml)."""
 
     CHAT = 1
+    CALLS = 2
 
 
 _COMMON = (

@@ -12,6 +12,10 @@ MAX_CHUNK = 1 << 14
 """Bytes of a CHUNK body: a quarter of the initial credit, so that credit never strands a frame."""
 MAX_END = 4096
 """Bytes of an END body: one signed close, and room for extensions."""
+MAX_ARGUMENTS = 1 << 16
+"""Bytes of the arguments or the result of a call: a batch of claims, or 64 records, with room."""
+MAX_CALL = MAX_ARGUMENTS + 1024
+"""Bytes of a CALL or RESULT body: the largest arguments, and room for extensions."""
 MAX_SMALL = 1024
 """Bytes of any other frame's body, known or not."""
 
@@ -70,6 +74,8 @@ MAX_ANSWER = 1 << 24
 its own keeps it finite."""
 MAX_STREAMS = 64
 """Requests that one peer may have open at once."""
+MAX_CALLS = 16
+"""Calls that one side may have open at once; they count as request streams too."""
 MAX_SKIPPED = 256
 """Streams below its newest one of which nothing came yet: packets overtake each other, and QUIC bounds how many."""
 MAX_BUFFERED = 4 << 20
@@ -81,6 +87,10 @@ CONTROL_BURST = 32
 """Frames after HELLO on a control stream that may come at once."""
 CONTROL_RATE = 1.0
 """Frames per second on a control stream after the burst."""
+CALL_BURST = 64
+"""Calls of one side that may come at once."""
+CALL_RATE = 8.0
+"""Calls of one side per second after the burst."""
 MAX_IGNORED = 64
 """Frames of unknown odd type on one request stream."""
 
@@ -90,6 +100,8 @@ REQUEST_TIMEOUT = 30.0
 """Seconds from the first byte of a request stream to its whole REQUEST."""
 SILENCE_TIMEOUT = 60.0
 """Seconds without a frame after which a consumer gives a provider up, while credit is left."""
+CALL_TIMEOUT = 10.0
+"""Seconds from a whole CALL to its RESULT or ERROR; the caller waits DEADLINE_GRACE longer."""
 HEARTBEAT = 20.0
 """Seconds after which a provider that has nothing to say sends an empty CHUNK: a third of SILENCE_TIMEOUT."""
 PAYMENT_TIMEOUT = 30.0

@@ -19,6 +19,7 @@ from .catalog import NodeCatalog
 from .local import LocalModel
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
+from .procedures import Procedures
 from .quotes import RENEWAL_S, make_quote
 from .remote import Consumer
 from .sequences import Sequences
@@ -47,6 +48,7 @@ class Node:
         self._store = store
         self._forbidden: set[bytes] = set()
         self._background = Background()
+        self.procedures = Procedures()
         self._local = LocalModel(settings, engine)
         self._service = Service(
             store,
@@ -171,7 +173,7 @@ class Node:
     # Inside
 
     def _link(self, expected: bytes | None = None) -> PeerLink:
-        return PeerLink(self, self._identity.key, expected)
+        return PeerLink(self, self._identity.key, expected, self.procedures)
 
     def _permits(self, node_id: bytes) -> bool:
         return self._settings.access.permits(node_id) and node_id not in self._forbidden

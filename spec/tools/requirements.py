@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 ACTORS = (
     "writer", "reader", "sender", "receiver", "initiator", "responder", "consumer", "provider", "node", "verifier",
-    "member", "authority",
+    "caller", "callee", "member", "authority",
 )  # fmt: skip
 OBSERVED = ("vector", "wire", "adapter", "differential", "model", "audit", "none")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mycellm_proto import codec, economy, frames, grease, hello, limits, membership, networks, receipt
+from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason, Operation, Role
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.signed import Context
@@ -26,6 +27,7 @@ ENUMS: dict[str, type[IntEnum] | type[IntFlag]] = {
     "capabilities": hello.Capability,
     "connection-roles": hello.ConnectionRole,
     "assurance": economy.Assurance,
+    "procedures": Procedure,
     "network-kinds": networks.NetworkKind,
     "admissions": networks.Admission,
     "data-handling": networks.DataHandling,
@@ -55,7 +57,7 @@ def test_frames_have_their_limits_and_rules() -> None:
     entries = load("frames")["entry"]
     assert {entry["value"]: entry["limit"] for entry in entries} == frames.LIMITS
     assert {entry["rule"] for entry in entries} <= rules().keys()
-    assert {entry["sender"] for entry in entries} <= {"both", "consumer", "provider"}
+    assert {entry["sender"] for entry in entries} <= {"both", "consumer", "provider", "caller", "callee"}
     assert {entry["stream"] for entry in entries} == {"control", "request"}
 
 
