@@ -16,6 +16,7 @@ from .calls import Callee, Caller, CallGate
 from .consumer import ConsumerExchange
 from .content import FinishReason
 from .control import Control
+from .economy import quote_body
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .events import (
     Action,
@@ -48,6 +49,7 @@ from .grease import Grease
 from .hello import Capability, ConnectionRole, Session
 from .keys import SigningKey
 from .order import Order
+from .proofs import Proofs
 from .provider import ProviderExchange
 from .signed import Signed
 from .states import State
@@ -83,6 +85,8 @@ class Connection:
         # Nothing but HELLO comes before the peer is proved, so no more than that is kept.
         self._control_reader = FrameReader({FrameType.HELLO: limits.MAX_HELLO}, limits.MAX_SMALL, "FRM-009")
         self._streams = Streams(role)
+        self.proofs = Proofs(role=role, own=key.public, binding=binding, session=lambda: self._control.session)
+        """Which rooted networks both sides have proved to each other here."""
         self._gate = CallGate(now)
         self._events: list[Event] = []
         self._actions: list[Action] = []
@@ -154,13 +158,16 @@ class Connection:
     def advertise(self, quotes: Iterable[Signed], now: float) -> None:
         """Offer the models of these signed quotes to the peer, in place of those offered before.
 
-        Raises `LocalProtocolError` before the handshake is done, for more quotes than one frame holds, and for more
-        changes than the peer takes (CTL-005).
+        Raises `LocalProtocolError` before the handshake is done, for more quotes than one frame holds, for a quote of
+        a network that the peer has not proved (NET-048), and for more changes than the peer takes (CTL-005).
         """
         if self._over:
             return
+        signed = tuple(quotes)
+        for each in signed:
+            self.proofs.check_quote(quote_body(each), now)
         self._control.forget_quotes(now)
-        self._write(CONTROL_STREAM[self._role], self._control.advertise(quotes, now))
+        self._write(CONTROL_STREAM[self._role], self._control.advertise(signed, now))
 
     def close(self, code: ErrorCode) -> None:
         """Close the connection; every exchange is over."""
@@ -174,8 +181,9 @@ class Connection:
     def request(self, order: Order, now: float) -> int:
         """Ask for an answer; the stream's id.
 
-        Raises `LocalProtocolError` where the session does not allow it, the content is larger than a frame may be, or
-        too much is asked of this peer already (BUSY).
+        Raises `LocalProtocolError` where the session does not allow it, where the peer or this node has not proved the
+        network of the order (NET-035), where the content is larger than a frame may be, or where too much is asked of
+        this peer already (BUSY).
         """
         if self._over:
             message = "the connection is over"
@@ -187,6 +195,7 @@ class Connection:
         if order.open.quote not in self._control.peer_quotes:
             message = "the quote is not one of the peer's"
             raise LocalProtocolError(message, code=ErrorCode.UNKNOWN_QUOTE, requirement="RCP-004")
+        self.proofs.check_order(order.quote, now)
         stream_id = self._streams.next_own
         exchange = ConsumerExchange(stream_id, order, self._key, now)
         data = self._encode(exchange.ask() + self._reserved())
@@ -361,7 +370,12 @@ class Connection:
                 raise RemoteProtocolError(message, code=ErrorCode.UNKNOWN_REQUEST, requirement="ERR-003")
             assert self.session is not None  # checked before the stream was accepted
             admitted = admit(
-                frame, session=self.session, provider=self._key.public, offered=self._control.offered, now=now
+                frame,
+                session=self.session,
+                provider=self._key.public,
+                offered=self._control.offered,
+                proofs=self.proofs,
+                now=now,
             )
         except ProtocolError as error:
             self._events.append(RequestRefused(stream_id=stream_id, error=error))

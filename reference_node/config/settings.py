@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mycellm_proto.nodeid import encode_node_id
 
+from .sharing import Models, Sharing, parse_row, sharing_of
 from .values import (
     DEFAULT_HOME,
     DEFAULT_MODEL,
@@ -21,6 +22,7 @@ from .values import (
     parse_key,
     parse_ledger,
     parse_model,
+    parse_node_id,
     parse_path,
     parse_peer,
     parse_switch,
@@ -55,6 +57,10 @@ class Settings:
     no_prefix_cache: bool
     peer: tuple[PeerAddress, ...]
     allow: tuple[bytes | None, ...]
+    block: tuple[bytes, ...]
+    share: tuple[tuple[bytes, Models], ...]
+    peer_slots: int
+    paused: bool
     allowance: int
     max_spend: int
     price_in: int
@@ -71,6 +77,11 @@ class Settings:
             return Access(anyone=self.quic.is_loopback, node_ids=frozenset())
         named = frozenset(entry for entry in self.allow if entry is not None)
         return Access(anyone=None in self.allow, node_ids=named)
+
+    @property
+    def sharing(self) -> Sharing:
+        """``share`` as a table."""
+        return sharing_of(self.share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +161,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
             help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
                  "address, otherwise nobody"),
+    Setting(name="block", parse=parse_node_id, default=(), metavar="NODEID", group=_PEERS, several=True,
+            help="a node that is neither served nor used, whatever --allow and --peer say; may be repeated"),
+    Setting(name="share", parse=parse_row, default=(), metavar="NETWORK=MODEL", group=_PEERS, several=True,
+            help="a model that peers may use in a network (NETWORK: direct, or an id; MODEL: an id, all or none); may "
+                 "be repeated. A network that is not named gets every model"),
+    Setting(name="peer_slots", parse=between(0, 256), default="0", metavar="N", group=_PEERS,
+            help="requests of peers answered at the same time, so that the rest of --slots is yours; 0: no such bound"),
+    Setting(name="paused", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="offer nothing to peers and take no request of theirs"),
     Setting(name="allowance", parse=between(0, MAX_CREDITS), default="100000000", metavar="MICRO_CREDITS",
             group=_CREDIT, help="what this node serves unpaid in 24 hours, to all consumers together"),
     Setting(name="max_spend", parse=between(0, MAX_CREDITS), default="4000000", metavar="MICRO_CREDITS",
@@ -175,8 +195,11 @@ def show(setting: Setting, settings: Settings) -> object:
         return "(set, not shown)" if value else "(not set)"
     if setting.veiled:
         return without_password(value) or "(in the home directory)"
-    if setting.name == "allow":
-        return ["any" if entry is None else encode_node_id(entry) for entry in value] or str(settings.access)
+    if setting.name in ("allow", "block"):
+        written = ["any" if entry is None else encode_node_id(entry) for entry in value]
+        return str(settings.access) if setting.name == "allow" and not written else written
+    if setting.name == "share":
+        return settings.sharing.texts()
     if isinstance(value, tuple):
         return [str(item) for item in value]
     return value if isinstance(value, bool | int | str) else str(value)

@@ -86,6 +86,11 @@ def parse_peer(text: str) -> PeerAddress:
     return PeerAddress(node_id=decode_node_id(node_id), address=parse_address(address))
 
 
+def parse_node_id(text: str) -> bytes:
+    """A node id as people write it. Raises `ValueError`."""
+    return decode_node_id(text)
+
+
 def parse_allowed(text: str) -> bytes | None:
     """A node id, or None for ``any``. Raises `ValueError`."""
     return None if text == "any" else decode_node_id(text)
