@@ -54,6 +54,7 @@ class ErrorCode(IntEnum):
     TICK_OVERDUE = 72
     OVERRUN = 73
     INSUFFICIENT_CREDIT = 74
+    NO_RESERVATION = 75
 
 
 class ProtocolError(Exception):

@@ -76,6 +76,12 @@ MAX_STREAMS = 64
 """Requests that one peer may have open at once."""
 MAX_CALLS = 16
 """Calls that one side may have open at once; they count as request streams too."""
+MAX_BATCH = 16
+"""Claims of a SETTLE: with the largest of them, half of MAX_ARGUMENTS."""
+MAX_RESERVATION = 7200
+"""Seconds of a reservation: the longest deadline, and as much again for what comes after it."""
+SETTLEMENT_GRACE = 3600
+"""Seconds after a reservation's end in which a claim still counts: a settlement node or a queue that was away."""
 MAX_SKIPPED = 256
 """Streams below its newest one of which nothing came yet: packets overtake each other, and QUIC bounds how many."""
 MAX_BUFFERED = 4 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .bytes_ import Bytes
+from .claims import Claims
 from .networks import Networks
 from .outcome import Case, Outcome
 from .party import Party
@@ -11,7 +12,8 @@ from .replay import Replay
 FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
     "content", "quote", "open", "commitments", "ticks", "billing", "close", "countersign", "receipts", "fraud",
-    "descriptor", "roll", "membership", "invite", "revocation", "arguments", "exchange",
+    "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
+    "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""
 
@@ -27,7 +29,7 @@ _CONTEXTS = {
 }
 
 
-class Implementation(Bytes, Networks, Party):
+class Implementation(Bytes, Networks, Claims, Party):
     """All families; each is the method of its name."""
 
     def derive(self, family: str, case: Case) -> Outcome:

@@ -158,16 +158,17 @@ TABLE: Mapping[ErrorCode, Mapped] = {
         "its allowance is in use. Try later, ask for fewer max_tokens, use another peer, or serve that peer: what a "
         "node earns from a peer it can spend there."
     ),
-    ErrorCode.INSUFFICIENT_CREDIT: Mapped(
-        status=402, kind=BILLING, code="insufficient_credit",
-        message="This request may cost {actual} micro-credits, and the peer has {limit} for this node. Waiting is no "
-        "help. Ask for fewer max_tokens, use another peer, or serve that peer: what a node earns from a peer it can "
-        "spend there."
-    ),
     ErrorCode.BAD_TICK: _peer("peer_payment_error", _CREDIT),
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.TICK_OVERDUE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
+    ErrorCode.INSUFFICIENT_CREDIT: Mapped(
+        status=402, kind=BILLING, code="insufficient_credit",
+        message="This request may cost {actual} micro-credits, and there are {limit} for this node. Waiting is no help. "
+        "Ask for fewer max_tokens. In a network with quotas ask its authority for more; elsewhere serve that peer: what "
+        "a node earns from a peer it can spend there. Or use another peer."
+    ),
+    ErrorCode.NO_RESERVATION: _peer("peer_payment_error", _CREDIT),
 }  # fmt: skip
 
 FAILED_REASONS: Mapping[FinishReason, ErrorCode] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mycellm_proto import codec, economy, frames, grease, hello, limits, membership, networks, receipt
+from mycellm_proto import codec, economy, frames, grease, hello, limits, membership, networks, receipt, settlement
 from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason, Operation, Role
 from mycellm_proto.errors import ErrorCode
@@ -28,6 +28,7 @@ ENUMS: dict[str, type[IntEnum] | type[IntFlag]] = {
     "connection-roles": hello.ConnectionRole,
     "assurance": economy.Assurance,
     "procedures": Procedure,
+    "outcomes": settlement.Outcome,
     "network-kinds": networks.NetworkKind,
     "admissions": networks.Admission,
     "data-handling": networks.DataHandling,

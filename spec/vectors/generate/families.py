@@ -6,6 +6,7 @@ from . import (
     accumulated,
     arguments,
     billing,
+    claim,
     close,
     commitments,
     content,
@@ -23,6 +24,7 @@ from . import (
     nodeid,
     quote,
     receipts,
+    reserve,
     revocation,
     roll,
     signatures,
@@ -62,6 +64,8 @@ _MODULES = (
     invite,
     revocation,
     arguments,
+    reserve,
+    claim,
     exchange,
 )
 
