@@ -164,8 +164,8 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
     ErrorCode.INSUFFICIENT_CREDIT: Mapped(
         status=402, kind=BILLING, code="insufficient_credit",
-        message="This request may cost {actual} micro-credits, and there are {limit} for this node. Waiting is no help. "
-        "Ask for fewer max_tokens. In a network with quotas ask its authority for more; elsewhere serve that peer: what "
+        message="This request may cost {actual} micro-credits, and there are {limit} for this node. Waiting does "
+        "not help. Ask for fewer max_tokens. With quotas, ask the authority for more; elsewhere serve that peer: what "
         "a node earns from a peer it can spend there. Or use another peer."
     ),
     ErrorCode.NO_RESERVATION: _peer("peer_payment_error", _CREDIT),
