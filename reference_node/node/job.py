@@ -16,14 +16,7 @@ from mycellm_proto.errors import ErrorCode
 
 from .. import log
 from ..generation import Delta, Finished, GenerationError, Started
-from ..store import (
-    AllowanceExhaustedError,
-    BrokenChainError,
-    ReceiptState,
-    SequenceUsedError,
-    ShortOfCreditError,
-    StoreError,
-)
+from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
 
 if TYPE_CHECKING:
@@ -180,8 +173,7 @@ class ProviderJob:
         except BrokenChainError:
             self._refuse(ErrorCode.BAD_OPEN)
         except ShortOfCreditError as error:
-            waits = isinstance(error, AllowanceExhaustedError)
-            code = ErrorCode.ALLOWANCE_EXHAUSTED if waits else ErrorCode.INSUFFICIENT_CREDIT
+            code = ErrorCode.ALLOWANCE_EXHAUSTED if error.passes else ErrorCode.INSUFFICIENT_CREDIT
             self._refuse(code, limit=error.available, actual=error.needed)
         except StoreError as error:
             log.failure(_log, "receipts.unavailable", error)

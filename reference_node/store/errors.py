@@ -18,6 +18,9 @@ class BrokenChainError(StoreError):
 class ShortOfCreditError(StoreError):
     """Neither what is owed to the consumer nor the allowance covers the ceiling. Both numbers are micro-credits."""
 
+    passes: bool
+    """Whether waiting helps."""
+
     def __init__(self, available: int, needed: int) -> None:
         super().__init__(f"{needed} micro-credits are needed, {available} are available")
         self.available = available
@@ -27,9 +30,13 @@ class ShortOfCreditError(StoreError):
 class AllowanceExhaustedError(ShortOfCreditError):
     """The allowance is in use; it would have room for the open at another time."""
 
+    passes = True
+
 
 class InsufficientCreditError(ShortOfCreditError):
     """Not even an untouched allowance would have room for the open: the consumer has to earn, or to ask for less."""
+
+    passes = False
 
 
 class StoreUnavailableError(StoreError):
