@@ -152,13 +152,15 @@ def _seat(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _offline(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    if args.action in ("show", "members"):
+        return asyncio.run(_at_home(args, settings))  # also while a node starts
     with runfile.claim(settings.home):  # so that no node starts with what was before
         return asyncio.run(_at_home(args, settings))
 
 
 async def _at_home(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     from ..identity import load_or_create
-    from ..node.visit import desk_of
+    from ..networks import desk_of
 
     identity = load_or_create(settings.home)
     async with desk_of(settings, identity) as desk:
