@@ -6,10 +6,15 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import economy
 from .plot import Panel, svg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
 
 IDENTITIES = (1, 2, 5, 10, 30, 100, 300, 1000)
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -56,7 +61,7 @@ def measure(seed: int, *, quick: bool = False) -> dict[str, Any]:
     }
 
 
-def _shown(what: str, points: tuple[Any, ...]) -> Any:
+def _shown(what: str, points: tuple[T, ...]) -> Iterator[T]:
     """Say on stderr how far it is."""
     for number, point in enumerate(points, 1):
         print(f"{what}: {point} ({number} of {len(points)})", file=sys.stderr, flush=True)

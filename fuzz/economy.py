@@ -63,7 +63,7 @@ def collusion_gain(identities: int, seed: int = 1) -> float:
 def free_riders(share: float, seed: int = 1, *, days: int = 3) -> tuple[float | None, float | None]:
     """How much of its demand an honest node and a free rider get, where ``share`` of all nodes serve nobody.
 
-    None where there is no such node. An allowance here is a tenth of `ALLOWANCE`: a tenth of what a node wants in a day.
+    None where there is no such node. An allowance here is a tenth of `ALLOWANCE`: a tenth of a node's daily demand.
     """
     chance = random.Random(f"riders {seed}")
     count = round(share * NODES)
