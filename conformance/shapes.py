@@ -164,12 +164,25 @@ _RULES: Mapping[str, tuple[tuple[Check, ...], tuple[Check, ...]]] = {
     "joined": ((is_signed, is_signed, _or_null(is_signed)), ()),
     "revoke": ((is_signed,), ()),
     "empty": ((), ()),
+    "reserve": ((is_signed, is_signed, is_signed, is_signed, _number(1, 7200)), ()),
+    "reserved": ((_amount,), ()),
+    "claim": ((is_signed, is_signed, _ticks, _hash), (is_signed, _octets(64))),
+    "settle": ((_list(lambda value: broken("claim", value) is None, 0, 16),), ()),
+    "settlement": ((_number(1, 3), _number(0, 65_535), _amount), ()),
+    "settled": ((_list(lambda value: broken("settlement", value) is None, 0, 16),), ()),
+    "balance": ((_hash,), ()),
+    "balanced": ((_amount, _amount), ()),
+    "report": ((is_signed, is_signed), ()),
+    "record-body": ((_key, _number(1, _AMOUNT), _hash, _list(_address, 0, 4), _amount, _amount), ()),
+    "find": ((_hash, _number(1, 64)), ()),
+    "found": ((_list(is_signed, 0, 64),), ()),
+    "announce": ((is_signed,), ()),
     "close-body": (
         (_hash, _hash, _hash, _hash, _tokens, _tokens, _amount, _number(1, 7), _number(0, 0)),
         (),
     ),
 }
-_SKIPPED: Mapping[str, int] = {"proved": 2, "show": 2}
+_SKIPPED: Mapping[str, int] = {"proved": 2, "show": 2, "reserve": 3, "settlement": 1}
 """Keys among the first that may be missing."""
 _CLOSED = frozenset({"hello-responder", "hello-initiator"}) | {rule for rule in _RULES if rule.endswith("-body")}
 """Signed maps, in which no unknown key may be."""

@@ -53,6 +53,8 @@ class ErrorCode(IntEnum):
     BAD_CLOSE = 71
     TICK_OVERDUE = 72
     OVERRUN = 73
+    INSUFFICIENT_CREDIT = 74
+    NO_RESERVATION = 75
 
 
 class ProtocolError(Exception):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .bytes_ import Bytes
+from .claims import Claims
+from .discovery import Discovery
 from .networks import Networks
 from .outcome import Case, Outcome
 from .party import Party
@@ -11,7 +13,8 @@ from .replay import Replay
 FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
     "content", "quote", "open", "commitments", "ticks", "billing", "close", "countersign", "receipts", "fraud",
-    "descriptor", "roll", "membership", "invite", "revocation", "arguments", "exchange",
+    "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
+    "record", "address", "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""
 
@@ -24,10 +27,11 @@ _CONTEXTS = {
     "descriptor": "mycellm/descriptor/v1",
     "roll": "mycellm/roll/v1",
     "revocation": "mycellm/account-epoch/v1",
+    "record": "mycellm/record/v1",
 }
 
 
-class Implementation(Bytes, Networks, Party):
+class Implementation(Bytes, Networks, Claims, Discovery, Party):
     """All families; each is the method of its name."""
 
     def derive(self, family: str, case: Case) -> Outcome:

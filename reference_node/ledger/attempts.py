@@ -93,11 +93,11 @@ def fault(error: SQLAlchemyError) -> Fault:
     if isinstance(original, sqlite3.Error):
         return _SQLITE.get(getattr(original, "sqlite_errorcode", 0) & 0xFF, Fault.REFUSES)
     lost = Fault.GONE if error.connection_invalidated else Fault.REFUSES
-    if hasattr(original, "sqlstate"):  # PostgreSQL's; None where the server was not reached, or was lost
-        state = original.sqlstate or "08"
-        return next((each for length in (5, 3, 2) if (each := _POSTGRESQL.get(state[:length]))), lost)
-    code = original.args[0] if original.args else 0
-    return _MARIADB.get(code, lost) if isinstance(code, int) else Fault.GONE
+    code = original.args[0] if original.args else None
+    if isinstance(code, int):  # MariaDB's
+        return _MARIADB.get(code, lost)
+    state = getattr(original, "sqlstate", None) or "08"  # none where the server was not reached, or was lost
+    return next((each for length in (5, 3, 2) if (each := _POSTGRESQL.get(state[:length]))), lost)
 
 
 def reason(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from . import bytes_, exchange, keys, networks, payment, settlement
+from . import bytes_, discovery, exchange, keys, networks, payment, settlement, settling
 from .notation import Inputs, Outcome
 
 FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
@@ -34,5 +34,9 @@ FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
     "invite": networks.invite,
     "revocation": networks.revocation,
     "arguments": networks.arguments,
+    "reserve": settling.reserve,
+    "claim": settling.claim,
+    "record": discovery.record,
+    "address": discovery.address,
     "exchange": exchange.exchange,
 }

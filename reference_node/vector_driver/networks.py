@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from mycellm_proto import records, settlement
 from mycellm_proto.codec import decode
 from mycellm_proto.invite import Invite, decode_invite, encode_invite, read_invite
+from mycellm_proto.items import Item
 from mycellm_proto.membership import MemberRole, Proof, read_account_epoch, verify_membership
 from mycellm_proto.network_calls import SHAPES, decode_item
 from mycellm_proto.networks import DESCRIPTOR, Descriptor, newer_descriptor, read_descriptor
@@ -15,6 +17,7 @@ from mycellm_proto.signed import Signed
 
 from .notation import Inputs, Outcome, accept, named, outcome_of, signed
 
+_ITEMS: dict[str, type[Item]] = {kind.shape.name: kind for kind in (*settlement.ITEMS, *records.ITEMS)}
 _RULES: dict[str, type[Any]] = {shape.name: kind for kind, shape in SHAPES.items()}
 
 
@@ -109,7 +112,12 @@ def arguments(inputs: Inputs) -> Outcome:
     """What goes into a call of networks, or comes out."""
 
     def derive() -> Outcome:
-        decode_item(_RULES[inputs["rule"]], bytes.fromhex(inputs["hex"]))
+        data = bytes.fromhex(inputs["hex"])
+        item = _ITEMS.get(inputs["rule"])
+        if item is None:
+            decode_item(_RULES[inputs["rule"]], data)
+        else:
+            item.decode(data)
         return accept()
 
     return outcome_of(derive)

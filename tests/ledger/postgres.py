@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -45,9 +46,10 @@ class Server:
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
 
-    def stop(self, mode: str = "immediate") -> None:
-        """As in a crash, unless another ``mode`` is said."""
-        self._control(["-w", "-m", mode, "stop"])
+    def stop(self) -> None:
+        """As in a crash; nothing where it is down already."""
+        if (self._server.pgdata / "postmaster.pid").exists():
+            self._control(["-w", "-m", "immediate", "stop"])
 
     def start(self) -> None:
         """Come back."""
@@ -63,9 +65,11 @@ class Server:
 def server() -> Iterator[Server]:
     """A server that is gone afterwards, with its files."""
     folder = Path(tempfile.mkdtemp(prefix="pg"))
-    running = get_server(folder / "data", cleanup_mode="stop")
+    running = get_server(folder / "data")
+    atexit.unregister(running._cleanup)
+    made = Server(running)
     try:
-        yield Server(running)
+        yield made
     finally:
-        running.cleanup()
+        made.stop()  # at once: nobody needs what is in it
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.vectors.cases import vectors_of
 from conformance.vectors.judge import PASSED, Result, Verdict, judge
 
-from . import encoding, framing, keys, members, networks, payment, settlement
+from . import claims, discovery, encoding, framing, keys, members, networks, payment, settlement
 from .mutant import VectorMutant
 
 MUTANTS: tuple[VectorMutant, ...] = (
@@ -19,6 +19,8 @@ MUTANTS: tuple[VectorMutant, ...] = (
     *settlement.MUTANTS,
     *networks.MUTANTS,
     *members.MUTANTS,
+    *claims.MUTANTS,
+    *discovery.MUTANTS,
 )
 
 

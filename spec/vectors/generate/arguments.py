@@ -1,12 +1,16 @@
-"""Family ``arguments``: what goes into the calls of networks and comes out of them."""
+"""Family ``arguments``: what goes into calls and comes out of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mycellm_proto.codec import Value, decode, encode
+from mycellm_proto.economy import sign
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.items import Item
 from mycellm_proto.membership import AccountEpoch
 from mycellm_proto.network_calls import (
     SHAPES,
@@ -20,11 +24,16 @@ from mycellm_proto.network_calls import (
     decode_item,
     encode_item,
 )
+from mycellm_proto.records import Announce, Find, Found
+from mycellm_proto.settlement import AskBalance, Balance, Outcome, Report, Reserved, Settle, Settled, Settlement
 
-from .constants import BOB, entropy
+from .claim import OPEN, SIGNED_OPEN, claim, receipt
+from .constants import ALICE, BOB, NOW, entropy
 from .family import HEX, DisagreementError, Family, Json, accept, case, outcome, reject
 from .members import AUTHORITY, BOBS, DORA, DORAS, INVITE, LAB, LAPTOP, NETWORK, ROLL, ROOT
 from .notation import as_map
+from .record import RECORD
+from .reserve import HONEST
 
 _LAB, _ROLL = LAB.sign(ROOT), ROLL.sign(AUTHORITY)
 _EPOCH = AccountEpoch(account=DORA.public, epoch=6).sign(DORA)
@@ -73,6 +82,53 @@ _BAD: tuple[tuple[str, str, type[Any], Callable[[dict[int, Value]], object]], ..
 )
 
 
+_CLAIM = receipt()
+_ITEMS: tuple[tuple[str, Item], ...] = (
+    ("accept-reserve", HONEST),
+    ("accept-reserve-of-a-member-node", replace(HONEST, membership=_BOBS, node_certificate=None)),
+    ("accept-reserved", Reserved(expires=NOW + 3660)),
+    ("accept-settle", Settle(claims=(claim(4), _CLAIM))),
+    ("accept-settle-nothing", Settle(claims=())),
+    (
+        "accept-settled",
+        Settled(
+            outcomes=(
+                Settlement(outcome=Outcome.BOOKED, amount=32),
+                Settlement(outcome=Outcome.REPEATED, amount=26),
+                Settlement(outcome=Outcome.REFUSED, code=ErrorCode.NO_RESERVATION),
+            )
+        ),
+    ),
+    ("accept-balance", AskBalance(network=NETWORK)),
+    ("accept-balanced", Balance(balance=5_000_000, reserved=1000)),
+    ("accept-find", Find(network=entropy("blind"), most=64)),
+    ("accept-found", Found(records=(RECORD.sign(BOB),))),
+    ("accept-found-nothing", Found(records=())),
+    ("accept-announce", Announce(record=RECORD.sign(BOB))),
+    ("accept-report", Report(first=SIGNED_OPEN, second=sign(ALICE, replace(OPEN, ceiling=1)))),
+)
+_RESERVE, _SETTLE, _SETTLED, _BALANCED = (_ITEMS[at][1] for at in (0, 3, 5, 7))
+_BAD_ITEMS: tuple[tuple[str, str, Item, Callable[[dict[int, Value]], object]], ...] = (
+    ("reject-reserve-of-no-time", "CAL-015~1", _RESERVE, _put(4, 0)),
+    ("reject-reserve-of-too-long", "CAL-015~1", _RESERVE, _put(4, 7201)),
+    ("reject-reserve-half-signed", "SIG-001~1", _RESERVE, _put(1, _HALF)),
+    ("reject-reserve-without-membership", "CAL-015~1", _RESERVE, _drop(2)),
+    ("reject-settle-17", "CAL-015~1", _SETTLE, _put(0, [as_map(claim(1).encode())] * 17)),
+    ("reject-settle-k-beyond-most", "CAL-015~1", _SETTLE, _put(0, [{**as_map(claim(1).encode()), 2: 65_537}])),
+    ("reject-settle-link-31", "CAL-015~1", _SETTLE, _put(0, [{**as_map(claim(1).encode()), 3: bytes(31)}])),
+    ("reject-settle-countersignature-63", "CAL-015~1", _SETTLE, _put(0, [{**as_map(_CLAIM.encode()), 5: bytes(63)}])),
+    ("reject-settle-even-key-in-claim", "EXT-001~1", _SETTLE, _put(0, [{**as_map(claim(1).encode()), 6: None}])),
+    ("reject-settled-outcome-4", "CAL-015~1", _SETTLED, _put(0, [{0: 4, 2: 0}])),
+    ("reject-settled-negative", "CAL-015~1", _SETTLED, _put(0, [{0: 1, 2: -1}])),
+    ("reject-balanced-beyond-amount", "CAL-015~1", _BALANCED, _put(0, 1 << 53)),
+    ("reject-find-nothing", "CAL-015~1", _ITEMS[8][1], _put(1, 0)),
+    ("reject-find-65", "CAL-015~1", _ITEMS[8][1], _put(1, 65)),
+    ("reject-found-65", "CAL-015~1", _ITEMS[9][1], _put(0, [[b"\xa0", bytes(64)]] * 65)),
+    ("reject-announce-half-signed", "SIG-001~1", _ITEMS[11][1], _put(0, _HALF)),
+    ("reject-report-of-one-open", "CAL-015~1", _ITEMS[-1][1], _drop(1)),
+)
+
+
 def _cases() -> list[dict[str, Json]]:
     made = []
     for slug, value in _GOOD:
@@ -90,6 +146,16 @@ def _cases() -> list[dict[str, Json]]:
         item = as_map(encode_item(_PLAIN[kind]))
         change(item)
         made.append(_refused(slug, requirement, kind, encode(item)))
+    for slug, good in _ITEMS:
+        if type(good).decode(good.encode()) != good:
+            raise DisagreementError(slug)
+        made.append(_item(slug, "CAL-015~1", good, good.encode(), accept()))
+    for slug, requirement, whole, change in _BAD_ITEMS:
+        entries = as_map(whole.encode())
+        change(entries)
+        data = encode(entries)
+        expect = reject(partial(type(whole).decode, data), ErrorCode.MALFORMED, requirement)
+        made.append(_item(slug, requirement, whole, data, expect))
     made += [
         _refused("reject-no-map", _SHAPE, Empty, encode([])),
         _refused("reject-no-bytes", "ENC-010~1", Empty, b""),
@@ -98,6 +164,10 @@ def _cases() -> list[dict[str, Json]]:
     if decode(encode_item(_PLAIN[Empty])) != {}:
         raise DisagreementError("empty")
     return made
+
+
+def _item(slug: str, requirement: str, item: Item, data: bytes, expect: Json) -> dict[str, Json]:
+    return case(slug, requirement, rule=item.shape.name, hex=data.hex(), expect=expect)
 
 
 def _rule(kind: type[Any]) -> str:
@@ -115,7 +185,7 @@ def _refused(slug: str, requirement: str, kind: type[Any], data: bytes) -> dict[
 
 FAMILY = Family(
     name="arguments",
-    description="Arguments and results of PROVE, SHOW, JOIN and REVOKE.",
+    description="Arguments and results of calls.",
     notes=(
         "rule is the CDDL rule, hex the bytes in CALL or RESULT.",
         "Accepted: it is of that shape. Rejected: it is refused with the code.",
@@ -124,6 +194,12 @@ FAMILY = Family(
         "Take the bytes apart. The signed objects in them need the form of one; what they say, and who signed it, does"
         " not count here.",
     ),
-    schema={"rule": {"enum": [shape.name for shape in SHAPES.values()]}, "hex": HEX, "expect": outcome()},
+    schema={
+        "rule": {
+            "enum": [*(shape.name for shape in SHAPES.values()), *dict.fromkeys(each.shape.name for _, each in _ITEMS)]
+        },
+        "hex": HEX,
+        "expect": outcome(),
+    },
     cases=_cases,
 )

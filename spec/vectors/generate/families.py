@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from . import (
     accumulated,
+    address,
     arguments,
     billing,
+    claim,
     close,
     commitments,
     content,
@@ -23,6 +25,8 @@ from . import (
     nodeid,
     quote,
     receipts,
+    record,
+    reserve,
     revocation,
     roll,
     signatures,
@@ -62,6 +66,10 @@ _MODULES = (
     invite,
     revocation,
     arguments,
+    reserve,
+    claim,
+    record,
+    address,
     exchange,
 )
 
