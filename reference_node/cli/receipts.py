@@ -108,11 +108,12 @@ def _list(args: argparse.Namespace, archive: Archive | None) -> int:
 
 def _allowance(settings: Settings) -> int:
     """The allowance that the owner has set at run time, or else the setting's."""
-    from ..owner import Owner, OwnerError
+    from ..identity import HomeError
+    from ..owner import Owner
 
     try:
         return Owner.open(settings).controls.allowance
-    except OwnerError as error:
+    except HomeError as error:
         raise CommandError(str(error)) from None
 
 

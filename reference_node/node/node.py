@@ -88,7 +88,7 @@ class Node:
         consumer = Consumer(
             self._identity.key,
             self._store,
-            Sequences(self._store),
+            Sequences(self._store, self._identity.node_id),
             self._background,
             lambda: self.owner.controls.max_spend,
         )
