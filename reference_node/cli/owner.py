@@ -8,13 +8,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..config import parse_allowed, parse_node_id
-from ..config.sharing import parse_models, parse_network
+from ..config.sharing import network_name, parse_models, parse_network
 from ..owner import CONTROLS, Changes, Owner, OwnerError
 from . import arguments, node_api, output, runfile
 from .output import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ..config import Settings
 
@@ -56,7 +57,9 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
     _ids(add("allow", "let nodes use this one (`any`: every node)"), "NODEID|any")
     _ids(add("disallow", "take nodes, or `any`, off that list; what runs goes on"), "NODEID|any")
     share = add("share", "choose the models that peers may use in a network")
-    share.add_argument("network", metavar="NETWORK", help="direct (nodes that share no network), or a network id")
+    share.add_argument(
+        "network", metavar="NETWORK", help="direct (nodes that share no network), or a network's name or id"
+    )
     share.add_argument("models", nargs="+", metavar="MODEL", help="model ids; or all, or none")
     reset = add("reset", "go back to the value of the setting (flag, environment, config.toml, default)")
     reset.add_argument("names", nargs="+", choices=CONTROLS, metavar="NAME", help=", ".join(CONTROLS))
@@ -82,11 +85,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return _drain(args, settings)
     if action == "resume":
         _stop_drain(settings)
-    _show(args, _changed(settings, _changes(action, args)))
+    _show(args, _changed(settings, _changes(action, args, settings.home)))
     return 0
 
 
-def _changes(action: str, args: argparse.Namespace) -> Changes | None:
+def _changes(action: str, args: argparse.Namespace, home: Path) -> Changes | None:
     """What an action changes; None where it only shows. Raises `CommandError`."""
     match action:
         case "prices":
@@ -96,7 +99,7 @@ def _changes(action: str, args: argparse.Namespace) -> Changes | None:
         case "pause" | "resume":
             changes = Changes(paused=action == "pause")
         case "share":
-            _check(parse_network, args.network)
+            args.network = network_name(_network(args.network, home))
             models = _check(parse_models, args.models)
             changes = Changes(share={args.network: None if models is None else tuple(sorted(models))})
         case "reset":
@@ -118,6 +121,18 @@ def _given(args: argparse.Namespace, *names: str) -> Changes:
         flags = " or ".join("--" + name.removeprefix("price_").replace("_", "-") for name in names)
         raise CommandError(f"Say what to change: {flags}.", exit_code=2)
     return Changes(**values)
+
+
+def _network(text: str, home: Path) -> bytes:
+    """``direct``, a network's id, or the name of one that this node is in. Raises `CommandError`."""
+    from ..identity import load_or_create
+    from ..networks import NetworkError, Networks, NetworksFolder
+
+    node = load_or_create(home).node_id
+    try:
+        return Networks(NetworksFolder(home, node), node, time.time).find(text).id
+    except NetworkError:
+        return _check(parse_network, text)
 
 
 def _check(parse: Callable[[Value], Result], value: Value) -> Result:

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fuzz.economy import sybil_gain
 from reference_node.ledger import Finalise, Ledger, LedgerError, Place, Reserve
 from reference_node.ledger.facts import Operation
 from tests.ledger import postgres
@@ -45,6 +46,7 @@ def run(quick: bool) -> dict[str, object]:
         "kills": sum(each["kills"] for each in found.values()),
         "workers": PROCESSES * TASKS,
         "sqlite_of_bare_inserts": round(ratio, 2),
+        "sybil_gain_of_1000_identities": sybil_gain(1_000),
         **found,
         **exchange_costs.measure(quick),
     }

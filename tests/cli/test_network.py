@@ -58,3 +58,10 @@ def test_a_running_node_is_told(run: Runner, serve: Servers) -> None:
     assert run("network", "revoke", "lab", "myc1nobody").code == 1
     assert run("network", "leave", "lab").code == 1
     serving.stop()
+
+
+def test_what_is_shared_in_a_network_is_said_by_its_name(run: Runner) -> None:
+    made = json.loads(run("network", "create", "lab", "--json").out)["created"]
+    assert run("owner", "share", "lab", "none", "--json").json["controls"]["share"]["value"] == {made["id"]: []}
+    assert run("owner", "share", "direct", "all", "--json").code == 0
+    assert run("owner", "share", "nowhere", "none").code == 2
