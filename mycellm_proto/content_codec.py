@@ -102,7 +102,12 @@ _FORMAT = _shape(
     Field(3, "strict", boolean(), optional=True),
 )
 
-_HEAD = (Field(0, "operation", registered(Operation)), Field(1, "model", text(limits.MAX_MODEL_ID, 1)))
+
+def _head(operation: Operation) -> tuple[Field, Field]:
+    only = Kind(integer(operation, operation).read, int)
+    return Field(0, "operation", only), Field(1, "model", text(limits.MAX_MODEL_ID, 1))
+
+
 _DEADLINE = Field(4, "deadline_ms", integer(limits.MAX_DEADLINE_MS, 1))
 _GENERATED = (
     Field(3, "max_tokens", integer(limits.MAX_TOKENS, 1)),
@@ -125,7 +130,7 @@ _SAMPLING_NAMES = tuple(field.name for field in _SAMPLING)
 
 _FIELDS: Mapping[Operation, tuple[Field, ...]] = {
     Operation.CHAT: (
-        *_HEAD,
+        *_head(Operation.CHAT),
         Field(2, "messages", array(nested(_MESSAGE, Message), limits.MAX_MESSAGES, 1)),
         *_GENERATED,
         Field(20, "tools", array(nested(_TOOL, Tool), limits.MAX_TOOLS, 1), optional=True),
@@ -134,9 +139,9 @@ _FIELDS: Mapping[Operation, tuple[Field, ...]] = {
         Field(26, "response_format", nested(_FORMAT, ResponseFormat), optional=True),
         Field(28, "reasoning_effort", registered(ReasoningEffort), optional=True),
     ),
-    Operation.COMPLETE: (*_HEAD, Field(2, "prompt", _PROMPT), *_GENERATED),
+    Operation.COMPLETE: (*_head(Operation.COMPLETE), Field(2, "prompt", _PROMPT), *_GENERATED),
     Operation.EMBED: (
-        *_HEAD,
+        *_head(Operation.EMBED),
         Field(2, "inputs", array(_PROMPT, limits.MAX_INPUTS, 1)),
         _DEADLINE,
         Field(30, "dimensions", integer(limits.MAX_DIMENSIONS, 1), optional=True),

@@ -9,8 +9,8 @@ from .replay import Replay
 
 FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
-    "content", "quote", "open", "commitments", "ticks", "billing", "close", "countersign", "receipts", "fraud",
-    "exchange",
+    "content", "quote", "open", "commitments", "answer", "ticks", "billing", "close", "countersign", "receipts",
+    "fraud", "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""
 

@@ -78,7 +78,9 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
 @st.composite
 def chats(draw: st.DrawFn) -> ChatRequest:
     tools = draw(TOOLS)
-    choices = [None, ToolMode.NONE, ToolMode.AUTO]
+    choices: list[ToolMode | str | None] = [None, ToolMode.NONE, ToolMode.AUTO]
+    if tools:
+        choices += [ToolMode.REQUIRED, tools[0].name]
     return ChatRequest(
         model="m",
         messages=draw(conversations()),
@@ -88,7 +90,7 @@ def chats(draw: st.DrawFn) -> ChatRequest:
         sampling=draw(SAMPLINGS),
         top_logprobs=draw(st.none() | st.integers(0, limits.MAX_TOP_LOGPROBS)),
         tools=tools,
-        tool_choice=draw(st.sampled_from([*choices, *([ToolMode.REQUIRED, tools[0].name] if tools else [])])),
+        tool_choice=draw(st.sampled_from(choices)),
         parallel_tool_calls=draw(st.none() | st.booleans()),
         response_format=draw(st.none() | FORMATS),
         reasoning_effort=draw(st.none() | st.sampled_from(ReasoningEffort)),

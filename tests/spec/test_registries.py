@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mycellm_proto import codec, economy, frames, grease, hello, limits, receipt
-from mycellm_proto.content import FinishReason, Operation, Role
+from mycellm_proto.answer import Part
+from mycellm_proto.content import FinishReason, Operation, ReasoningEffort, Role, ToolMode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.signed import Context
 from spec.tools.cddl import rules
@@ -26,6 +27,9 @@ ENUMS: dict[str, type[IntEnum]] = {
     "capabilities": hello.Capability,
     "connection-roles": hello.ConnectionRole,
     "assurance": economy.Assurance,
+    "tool-modes": ToolMode,
+    "reasoning-efforts": ReasoningEffort,
+    "parts": Part,
 }
 LEVELS = {range(16): {"connection", "request"}, range(16, 48): {"connection"}, range(48, 64): {"request"}}
 

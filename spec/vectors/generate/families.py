@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     accumulated,
+    answer,
     billing,
     close,
     commitments,
@@ -44,6 +45,7 @@ _MODULES = (
     quote,
     opens,
     commitments,
+    answer,
     ticks,
     billing,
     close,
