@@ -97,6 +97,11 @@ class Proofs:
         held = self._peer.get(network)
         return held[1] if held is not None and now < held[1].expires else None
 
+    def mutual(self, network: bytes, now: float) -> bool:
+        """Whether both sides have shown on this connection that they are of ``network`` (DSC-014, DSC-017)."""
+        given = self._given.get(network)
+        return given is not None and now < given.expires and self.peer(network, now) is not None
+
     # What is checked before anything is offered, ordered or admitted
 
     def check_quote(self, quote: Quote, now: float) -> None:

@@ -11,6 +11,7 @@ from mycellm_proto.errors import ErrorCode
 
 from .. import log
 from ..config import Address
+from ..discovery import Pace
 from ..identity import mark_used
 from ..networks import where_reached
 from ..owner import Owner
@@ -47,7 +48,9 @@ _log = logging.getLogger(__name__)
 
 
 class Node:
-    """A running node. Start it with `start`, end it with `aclose`."""
+    """A running node. Start it with `start`, end it with `aclose`. ``pace`` is how fast it looks for others."""
+
+    pace = Pace()
 
     def __init__(
         self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None, owner: Owner
@@ -94,7 +97,15 @@ class Node:
         )
         self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
-        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers))
+        self.discovery = self._networking.discovery(
+            self._peers,
+            self._background,
+            settings=self._settings,
+            key=self._identity.key,
+            where=self.where_reached,
+            pace=self.pace,
+        )
+        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers), self.discovery.run())
         self._tasks = [asyncio.create_task(each) for each in work]
         if self._local.wanted and self._local.engine is None:
             self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
@@ -125,6 +136,7 @@ class Node:
                 {
                     "node_id": peer.node_id,
                     "address": peer.address,
+                    "source": peer.source,
                     "state": peer.state,
                     "models": list(peer.models),
                     "latency_ms": peer.latency_ms,
@@ -135,6 +147,8 @@ class Node:
 
     def where_reached(self) -> list[Address]:
         """Where other nodes reach this one, as far as it can know."""
+        if self._settings.announce:
+            return list(self._settings.announce)
         host, port = self._endpoint.address
         return where_reached(Address(host=host, port=port))
 
@@ -182,6 +196,7 @@ class Node:
         if self._advertising is not None:
             self._advertising.cancel()
         await self._service.aclose()
+        await self.discovery.aclose()
         await self._background.settle(GRACE_S)
         for link in list(self._peers.links):
             link.close(ErrorCode.SHUTTING_DOWN)
@@ -203,7 +218,7 @@ class Node:
         self._networking.introductions.authenticated(link)
         link.advertise(self._offers(link))
         if link.is_initiator and link.session is not None and link.session.pinned:
-            self._background.run(self._networking.introductions.introduce(link))
+            self._background.run(self._networking.introduce(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -216,6 +231,7 @@ class Node:
     def over(self, link: PeerLink) -> None:
         """A link is closed."""
         self._peers.over(link)
+        self.discovery.over(link)
 
     # Inside
 
