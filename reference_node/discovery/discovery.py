@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 import random
 from typing import TYPE_CHECKING
 
 from mycellm_proto.economy import DIRECT_NETWORK
-from mycellm_proto.errors import ErrorCode, ProtocolError
+from mycellm_proto.errors import ErrorCode
 from mycellm_proto.membership import MemberRole
 
-from .. import log
 from ..config import Address, PeerAddress, parse_address
-from ..procedures import CallError
 from .book import Book, Lead
 from .dialer import Dialer, Pace
+from .gossip import Gossip
+from .hearsay import Hearsay
 from .informer import Informer
 from .own import OwnRecords
 from .shelf import Shelf
@@ -41,13 +40,6 @@ if TYPE_CHECKING:
     from .dialer import Place
 
 DISCOVERY_FOLDER = "discovery"
-MAX_LIES = 8
-"""So many leads of one informer may fail in a row before nothing of what it tells is believed for a while."""
-DISTRUST_S = 3600.0
-MAX_LIARS = 1024
-"""Informers whose failed leads are counted."""
-
-_log = logging.getLogger(__name__)
 
 
 class Discovery:
@@ -76,7 +68,6 @@ class Discovery:
         self._networks = networks
         self._introductions = introductions
         self._peers = peers
-        self._background = background
         self._now = now
         self._direct = direct
         self._ask_found = ask_found
@@ -94,10 +85,9 @@ class Discovery:
             informer=self._informer,
             heard=self._dialer.wake,
         )
-        self._told: dict[PeerLink, dict[bytes, int]] = {}
-        self._talking: set[PeerLink] = set()
+        self._hearsay = Hearsay(self.book)
+        self._gossip = Gossip(self._talk, self._own, background, links=lambda: peers.links, believes=self._believes)
         self._proved = asyncio.Event()
-        self._lies: dict[tuple[bytes, bytes], tuple[int, float]] = {}
         for lead in self._shelf.load(self._wanted(), now()):
             self.book.restore(lead)
         networks.subscribe(self._network_changed)
@@ -114,17 +104,7 @@ class Discovery:
 
     async def aclose(self) -> None:
         """Say that this node leaves, and keep what it knows."""
-        shared = [(link, self._talk.shared(link)) for link in self._peers.links]
-        farewells = {each: self._own.farewell(each) for each in {each for _, some in shared for each in some}}
-        words = [
-            self._talk.tell(link, signed) for link, some in shared for each in some if (signed := farewells.get(each))
-        ]
-        if words:
-            tasks = [asyncio.ensure_future(word) for word in words]
-            _, late = await asyncio.wait(tasks, timeout=self._pace.answer_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._gossip.say_goodbye(self._pace.answer_s)
         self._shelf.save(self.book)
 
     # What the node tells
@@ -142,14 +122,14 @@ class Discovery:
         if self._belongs(link, attempt.place):
             if isinstance(attempt.place, Lead):
                 self.book.found_at(attempt.place)
-                self._lies.pop(self._account(attempt.place), None)
+                self._hearsay.true(attempt.place)
         else:
             self._failed(attempt.place)
             link.close(ErrorCode.NO_ERROR)
 
     def over(self, link: PeerLink) -> None:
         """``link`` is closed."""
-        self._told.pop(link, None)
+        self._gossip.over(link)
         attempt = self._dialer.attempts.pop(link, None)
         if attempt is None:
             return
@@ -196,25 +176,11 @@ class Discovery:
             self.book.disprove(place)
         else:
             self.book.not_found(place, again_at=now + self._pace.redial_s * 2**place.failures)
-        if place.gone and not place.reached:
-            self._lied(place, now)
+        if place.gone:
+            self._hearsay.untrue(place, now)
 
-    def _lied(self, lead: Lead, now: float) -> None:
-        """Who told too much that is not so is not believed for a while (what its own node said is no hearsay)."""
-        if lead.informer.node == lead.node:
-            return
-        account = self._account(lead)
-        lies = self._lies.get(account, (0, 0.0))[0] + 1
-        self._lies[account] = (lies, now + DISTRUST_S)
-        while len(self._lies) > MAX_LIARS:
-            del self._lies[next(iter(self._lies))]
-        if lies >= MAX_LIES:
-            for each in self.book.told_by(lead.network, lead.informer):
-                self.book.drop(each)
-
-    def _believes(self, informer: Informer, network: bytes) -> bool:
-        lies, until = self._lies.get((network, informer.account(network)), (0, 0.0))
-        return lies < MAX_LIES or self._now() >= until
+    def _believes(self, link: PeerLink, network: bytes) -> bool:
+        return self._hearsay.believes(self._informer(link), network, self._now())
 
     def _belongs(self, link: PeerLink, place: Place) -> bool:
         """Whether the node that was reached is what was looked for."""
@@ -250,11 +216,10 @@ class Discovery:
         while True:
             self._proved.clear()
             self.book.age(self._now())
-            for link in list(self._peers.links):
-                self._tell_anew(link)
+            self._gossip.tell_news()
             if self._now() >= asked + self._pace.ask_s:
                 asked = self._now()
-                self._ask_somebody()
+                self._gossip.ask_somebody(self._wanted())
                 self._make_place()
             if self._now() >= saved + self._pace.save_s:
                 saved = self._now()
@@ -265,68 +230,12 @@ class Discovery:
             except TimeoutError:
                 self._dialer.wake()
 
-    def _tell_anew(self, link: PeerLink) -> None:
-        """Tell a peer what it has not heard yet, and ask it at the first time."""
-        if link in self._talking:
-            return
-        new = []
-        for network in self._talk.shared(link):
-            own = self._own.current(network)
-            if network not in self._told.get(link, {}) or (own and self._told[link][network] < own[0].sequence):
-                new.append(network)
-        if new:
-            self._talking.add(link)
-            self._background.run(self._exchange(link, new))
-
-    async def _exchange(self, link: PeerLink, networks: list[bytes]) -> None:
-        try:
-            for network in networks:
-                await self._tell_and_ask(link, network)
-        finally:
-            self._talking.discard(link)
-
-    async def _tell_and_ask(self, link: PeerLink, network: bytes) -> None:
-        told = self._told.setdefault(link, {})
-        first = network not in told
-        own = self._own.current(network)
-        told[network] = 0 if own is None else own[0].sequence  # whatever comes of it: the next one is another
-        try:
-            if own is not None:
-                await self._talk.tell(link, own[1])
-            if first:
-                await self._ask(link, network)
-        except (CallError, ProtocolError) as error:
-            log.event(_log, logging.DEBUG, "discovery.refused", peer=link.peer_name, code=error.code.name)
-            if error.code in (ErrorCode.NOT_MEMBER, ErrorCode.BUSY):  # a later one may be answered
-                told.pop(network, None)
-
-    async def _ask(self, link: PeerLink, network: bytes) -> None:
-        if self._believes(self._informer(link), network):
-            await self._talk.ask(link, network)
-
-    def _ask_somebody(self) -> None:
-        """One random peer of each network."""
-        shared = [(link, self._talk.shared(link)) for link in self._peers.links if link not in self._talking]
-        for network in self._wanted():
-            among = [link for link, some in shared if network in some]
-            if among:
-                self._background.run(self._ask_one(self._chance.choice(among), network))
-
-    async def _ask_one(self, link: PeerLink, network: bytes) -> None:
-        try:
-            await self._ask(link, network)
-        except (CallError, ProtocolError) as error:
-            log.event(_log, logging.DEBUG, "discovery.refused", peer=link.peer_name, code=error.code.name)
-
     # Inside
 
     def _informer(self, link: PeerLink) -> Informer:
         where = packed(parse_address(link.address))
         node = link.session.peer if link.session else b""
         return Informer(node=node, host=where[0], beside=where if self._peers.is_named(link) else None)
-
-    def _account(self, lead: Lead) -> tuple[bytes, bytes]:
-        return lead.network, lead.informer.account(lead.network)
 
     def _network_changed(self, network: bytes) -> None:
         if network not in self._networks:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SEQUENCES_FILE = "records.cbor"
 LIFE_S = 2 * 3600
 """A record is signed anew at half its life. Who leaves without a word is forgotten after it."""
+LOOK_S = 30.0
+"""How often it is looked where this node is reached: a laptop moves."""
 MAX_FILE = 1 << 16
 
 _log = logging.getLogger(__name__)
@@ -43,12 +45,17 @@ class OwnRecords:
         self._key = key
         self._addresses = addresses
         self._now = now
+        self._looked = -LOOK_S
+        self._places: tuple[Address, ...] = ()
         self._sequences = self._read()
         self._signed: dict[bytes, tuple[Record, Signed]] = {}
 
     def current(self, network: bytes) -> tuple[Record, Signed] | None:
         """What this node says of itself there; None where it has nothing to say, or cannot keep its number."""
-        addresses, now = self._addresses()[:MAX_ADDRESSES], self._now()
+        now = self._now()
+        if now >= self._looked + LOOK_S:
+            self._looked, self._places = now, self._addresses()[:MAX_ADDRESSES]
+        addresses = self._places
         held = self._signed.get(network)
         if held is not None and held[0].addresses == addresses and now < (held[0].issued + held[0].expires) / 2:
             return held
