@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Self
 
 from mycellm_proto.economy import DIRECT_NETWORK
@@ -27,6 +28,7 @@ from ..networks import (
 from ..owner import Owner
 from ..procedures import Procedures
 from ..quic import Endpoint
+from ..settlement import Accounts, Office, SettlementQueue, Settlers
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
 from .background import Background
@@ -73,13 +75,31 @@ class Node:
         self.procedures = Procedures()
         self._local = LocalModel(settings, engine)
         self.networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, clock.now)
+        self._accounts = Accounts.of(settings, clock.now)
+        self._office = Office(self.networks, self._accounts, clock.now)
+        self._office.serve(self.procedures)
         self._introductions = Introductions(
-            self.networks, now=clock.now, links=lambda: self._peers.links, changed=lambda _: self._advertise()
+            self.networks,
+            now=clock.now,
+            links=lambda: self._peers.links,
+            changed=self._introduced,
+            shown=self._office.shown,
         )
         self._introductions.serve(self.procedures)
         Reception(self.networks, clock.now).serve(self.procedures)
         self.desk = Desk(self.networks, now=clock.now, reach=self._reach)
-        self._service = Service(store, self._background, owner, self.networks, find=self._serves, queue=settings.queue)
+        self.settlers = Settlers(self.networks, self._office, now=clock.now, links=lambda: self._peers.links)
+        self._settlement = SettlementQueue(identity.key, store, self.networks, self.settlers, time.time)
+        self._service = Service(
+            store,
+            self._background,
+            owner,
+            self.networks,
+            self.settlers,
+            find=self._serves,
+            settled=self._settlement.wake,
+            queue=settings.queue,
+        )
         self._advertised = -ADVERTISE_S
         self._advertising: asyncio.TimerHandle | None = None
 
@@ -108,7 +128,8 @@ class Node:
             self._store,
             Sequences(self._store),
             self._background,
-            lambda: self.owner.controls.max_spend,
+            max_spend=lambda: self.owner.controls.max_spend,
+            settles=self.settlers.settles,
         )
         self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._introductions)
@@ -120,7 +141,7 @@ class Node:
             links=lambda: self._peers.links,
             use=lambda target: self._peers.add(target, direct=False),
         )
-        work = (self._peers.keep(), self._renew(), upkeep.run())
+        work = (self._peers.keep(), self._renew(), upkeep.run(), self._settlement.run(), self._accounts.keep())
         self._tasks = [asyncio.create_task(each) for each in work]
         if self._local.wanted and self._local.engine is None:
             self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
@@ -213,6 +234,8 @@ class Node:
             link.close(ErrorCode.SHUTTING_DOWN)
         await self._endpoint.aclose()
         await self._background.aclose(GRACE_S)
+        self._office.close()
+        await self._accounts.aclose()
         await self._store.aclose()
         await self._local.aclose()
 
@@ -285,6 +308,11 @@ class Node:
                 return await self._peers.reach(target)
         except TimeoutError:
             raise NetworkError(f"The authority's node at {target.address} (UDP) cannot be reached.") from None
+
+    def _introduced(self, _: PeerLink) -> None:
+        """Something was proved on a link, or fell."""
+        self.settlers.changed()
+        self._advertise()
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)
