@@ -78,8 +78,8 @@ class Admitted(_Order):
     label: Label = ""
 
 
-def network_routes(desk: Desk, node: bytes, listening: Callable[[], list[Address]]) -> APIRouter:
-    """The routes for ``desk``; ``node`` is this node's key, ``listening`` says where it is reached."""
+def network_routes(desk: Desk, listening: Callable[[], list[Address]]) -> APIRouter:
+    """The routes for ``desk``; ``listening`` says where this node is reached."""
     router = APIRouter(tags=["networks"])
 
     @router.get("/networks")
@@ -100,7 +100,7 @@ def network_routes(desk: Desk, node: bytes, listening: Callable[[], list[Address
                     settlement=order.settlement,
                     models=models,
                     data_handling=order.data_handling,
-                    node=node,
+                    node=desk.node,
                 )
             )
         )

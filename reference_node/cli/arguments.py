@@ -24,6 +24,7 @@ COMMANDS = (
     "serve",
     "owner",
     "network",
+    "keys",
     "models",
     "identity",
     "peers",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from ..config import parse_address, parse_node_id
-from . import arguments, node_api, output, runfile
+from . import arguments, network_views, node_api, output, runfile
 from .output import CommandError
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         output.result_json(answer)
     else:
-        _print(args.action, answer)
+        network_views.show(args.action, answer)
     return 0
 
 
@@ -152,13 +151,15 @@ def _seat(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _offline(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    if args.action in ("show", "members"):
+        return asyncio.run(_at_home(args, settings))  # also while a node starts
     with runfile.claim(settings.home):  # so that no node starts with what was before
         return asyncio.run(_at_home(args, settings))
 
 
 async def _at_home(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     from ..identity import load_or_create
-    from ..node.visit import desk_of
+    from ..networks import desk_of
 
     identity = load_or_create(settings.home)
     async with desk_of(settings, identity) as desk:
@@ -236,91 +237,3 @@ def _serial(text: str) -> str:
     from ..networks.authority import serial_of
 
     return serial_of(text).hex() if text.startswith("mycellm-invite:") else text
-
-
-# What is printed
-
-
-def _print(action: str, answer: dict[str, Any]) -> None:
-    match action:
-        case "show":
-            _print_networks(answer["networks"])
-        case "create":
-            network = answer["created"]
-            output.say(f"The network {network['name']} is made. Back up this home: its keys are the network.")
-            output.say(f"Next: {arguments.program()} network invite {network['name']}")
-            _print_networks([network])
-        case "invite":
-            output.result(answer["invite"])
-            output.say(f"For {answer['uses']} member(s), who reach this node at {', '.join(answer['contact'])}.")
-            output.say("It is a secret: whoever has it may use it.")
-        case "join":
-            _print_networks([answer["joined"]])
-        case "members":
-            _print_members(answer)
-        case "admit":
-            _print_rows([answer["admitted"]])
-        case "revoke":
-            _print_rows([answer["revoked"]])
-        case "leave":
-            output.say(f"This node is no member of {output.printable(answer['left']['name'])} any more.")
-        case _:
-            output.say(f"The invite {answer['withdrawn']} can be used no more.")
-
-
-def _print_networks(networks: list[dict[str, Any]]) -> None:
-    if not networks:
-        output.say("This node is in no network. `network join INVITE` or `network create NAME` changes that.")
-        return
-    head = ("name", "kind", "roles", "member until", "settlement node", "id")
-    output.table(head, [_network_row(network) for network in networks])
-
-
-def _network_row(network: dict[str, Any]) -> list[str]:
-    roles = ["authority"] if network["authority"] else []
-    return [
-        output.printable(network["name"]),
-        network["kind"],
-        ", ".join(roles + network["roles"]) or "none",
-        _date(network["member_until"]) if network["member"] else "not a member (any more)",
-        network["settlement"] or "none: members owe each other",
-        network["id"],
-    ]
-
-
-def _print_members(answer: dict[str, Any]) -> None:
-    _print_rows(answer["members"])
-    invites = [invite for invite in answer["invites"] if invite["state"] == "open"]
-    if invites:
-        output.say("")
-        rows = [
-            [
-                invite["serial"],
-                output.printable(invite["label"]) or "-",
-                f"{invite['used']} of {invite['uses']}",
-                ", ".join(invite["roles"]) or "none",
-                str(invite["quota"]),
-                _date(invite["expires"]),
-            ]
-            for invite in invites
-        ]
-        output.table(("open invite", "label", "used", "roles", "quota", "until"), rows)
-
-
-def _print_rows(members: list[dict[str, Any]]) -> None:
-    rows = [
-        [
-            member["member"],
-            output.printable(member["label"]) or "-",
-            ", ".join(member["roles"]) or "none",
-            str(member["quota"]),
-            _date(member["member_until"]),
-            member["state"],
-        ]
-        for member in members
-    ]
-    output.table(("member", "label", "roles", "quota", "until", "state"), rows)
-
-
-def _date(seconds: int | None) -> str:
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -11,6 +11,7 @@ from .desk import MAX_LABEL, Card, Desk
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
 from .folder import NetworksFolder
 from .held import HeldNetwork
+from .home import desk_of
 from .introductions import Introductions
 from .joining import Reception
 from .networks import Networks
@@ -33,6 +34,7 @@ __all__ = [
     "Terms",
     "UnknownNetworkError",
     "Upkeep",
+    "desk_of",
     "parse_digest",
     "parse_roles",
     "terms",

@@ -62,6 +62,11 @@ class Desk:
         self._reach = reach
         self._card = card
 
+    @property
+    def node(self) -> bytes:
+        """This node's key."""
+        return self._networks.node
+
     # A member's
 
     def show(self, name: str | None = None) -> Answer:

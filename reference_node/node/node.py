@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Self
 
 from mycellm_proto.economy import DIRECT_NETWORK
 from mycellm_proto.errors import ErrorCode
-from mycellm_proto.membership import MemberRole
 
 from .. import log
-from ..config import Address, PeerAddress
+from ..config import Address
 from ..identity import mark_used
-from ..networks import (
-    Desk,
-    Introductions,
-    NetworkError,
-    Networks,
-    NetworksFolder,
-    Reception,
-    Upkeep,
-    unpacked,
-    where_reached,
-)
+from ..networks import where_reached
 from ..owner import Owner
 from ..procedures import Procedures
 from ..quic import Endpoint
-from ..settlement import Accounts, Office, SettlementQueue, Settlers
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
+from .accounting import Accounting
 from .background import Background
 from .catalog import NodeCatalog
 from .local import LocalModel
+from .networking import Networking
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
 from .quotes import RENEWAL_S, make_quote
@@ -43,18 +32,16 @@ from .serving import Service
 
 if TYPE_CHECKING:
     from mycellm_proto import events as proto
-    from mycellm_proto.invite import Contact
+    from mycellm_proto.membership import VerifiedMember
     from mycellm_proto.signed import Signed
 
-    from ..config import Settings
+    from ..config import PeerAddress, Settings
     from ..generation import Generator
     from ..identity import Identity
     from ..owner import Controls
 
 GRACE_S = 2.0
 """What the ends of exchanges get when the node stops: a countersignature and a write to the disk."""
-REACH_S = 10.0
-"""How long it may take to connect to the node that an invite names."""
 ADVERTISE_S = 2.0
 """Between two advertisements: a peer takes one frame a second, and a reserved one may go with each."""
 
@@ -74,22 +61,17 @@ class Node:
         self._background = Background()
         self.procedures = Procedures()
         self._local = LocalModel(settings, engine)
-        self.networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, clock.now)
-        self._accounts = Accounts.of(settings, clock.now)
-        self._office = Office(self.networks, self._accounts, clock.now)
-        self._office.serve(self.procedures)
-        self._introductions = Introductions(
+        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._proved, self._shown)
+        self.networks, self.desk = self._networking.networks, self._networking.desk
+        self._accounting = Accounting(
+            settings,
+            identity,
+            store,
             self.networks,
-            now=clock.now,
+            procedures=self.procedures,
             links=lambda: self._peers.links,
-            changed=self._introduced,
-            shown=self._office.shown,
         )
-        self._introductions.serve(self.procedures)
-        Reception(self.networks, clock.now).serve(self.procedures)
-        self.desk = Desk(self.networks, now=clock.now, reach=self._reach)
-        self.settlers = Settlers(self.networks, self._office, now=clock.now, links=lambda: self._peers.links)
-        self._settlement = SettlementQueue(identity.key, store, self.networks, self.settlers, time.time)
+        self.settlers = self._accounting.settlers
         self._service = Service(
             store,
             self._background,
@@ -97,7 +79,7 @@ class Node:
             self.networks,
             self.settlers,
             find=self._serves,
-            settled=self._settlement.wake,
+            settled=self._accounting.queue.wake,
             queue=settings.queue,
         )
         self._advertised = -ADVERTISE_S
@@ -126,22 +108,14 @@ class Node:
         consumer = Consumer(
             self._identity.key,
             self._store,
-            Sequences(self._store),
+            Sequences(self._store, self._identity.node_id),
             self._background,
             max_spend=lambda: self.owner.controls.max_spend,
             settles=self.settlers.settles,
         )
         self.owner.subscribe(self._controls_changed)
-        self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._introductions)
-        upkeep = Upkeep(
-            self.networks,
-            self._introductions,
-            self.desk,
-            now=clock.now,
-            links=lambda: self._peers.links,
-            use=lambda target: self._peers.add(target, direct=False),
-        )
-        work = (self._peers.keep(), self._renew(), upkeep.run(), self._settlement.run(), self._accounts.keep())
+        self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
+        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers), self._accounting.run())
         self._tasks = [asyncio.create_task(each) for each in work]
         if self._local.wanted and self._local.engine is None:
             self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
@@ -168,6 +142,7 @@ class Node:
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
             "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
+            "settlement": self._accounting.health(),
             "peers": [
                 {
                     "node_id": peer.node_id,
@@ -234,8 +209,7 @@ class Node:
             link.close(ErrorCode.SHUTTING_DOWN)
         await self._endpoint.aclose()
         await self._background.aclose(GRACE_S)
-        self._office.close()
-        await self._accounts.aclose()
+        await self._accounting.aclose()
         await self._store.aclose()
         await self._local.aclose()
 
@@ -249,10 +223,10 @@ class Node:
             link.advertise(())  # CTL-010
             link.close(ErrorCode.NOT_ALLOWED)
             return
-        self._introductions.authenticated(link)
+        self._networking.introductions.authenticated(link)
         link.advertise(self._offers(link))
         if link.is_initiator and link.session is not None and link.session.pinned:
-            self._background.run(self._introductions.introduce(link))
+            self._background.run(self._networking.introductions.introduce(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -291,28 +265,18 @@ class Node:
         prices = {"price_in": controls.price_in, "price_out": controls.price_out}
         return [
             make_quote(self._identity.key, engine.info, network=network, now=clock.now(), **prices)
-            for network in self._shared(link)
+            for network in (DIRECT_NETWORK, *self._networking.served(link))
             if self._service.offers(link.session.peer, network, engine.info)
         ]
 
-    def _shared(self, link: PeerLink) -> list[bytes]:
-        """The networks in which the peer may ask this node: the direct one, and those that it has proved."""
-        proved = [held.id for held in self.networks if self._introductions.plays(link, held.id, MemberRole.CONSUMER)]
-        return [DIRECT_NETWORK, *proved]
-
-    async def _reach(self, contact: Contact) -> PeerLink:
-        """A link to the node of a contact, which is kept from then on. Raises `NetworkError`."""
-        target = PeerAddress(node_id=contact.node, address=unpacked(contact)[0])
-        try:
-            async with asyncio.timeout(REACH_S):
-                return await self._peers.reach(target)
-        except TimeoutError:
-            raise NetworkError(f"The authority's node at {target.address} (UDP) cannot be reached.") from None
-
-    def _introduced(self, _: PeerLink) -> None:
+    def _proved(self) -> None:
         """Something was proved on a link, or fell."""
-        self.settlers.changed()
+        self._accounting.settlers.changed()
         self._advertise()
+
+    def _shown(self, member: VerifiedMember) -> None:
+        """A peer has proved to be a member."""
+        self._accounting.office.shown(member)
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)

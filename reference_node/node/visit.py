@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 from mycellm_proto.errors import ErrorCode
 
-from ..networks import Desk, NetworkError, Networks, NetworksFolder, unpacked
+from ..networks import NetworkError
 from ..quic import Endpoint
-from . import clock
 from .peer_link import PeerLink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mycellm_proto import events as proto
-    from mycellm_proto.invite import Contact
 
-    from ..config import Address, Settings
+    from ..config import Address
     from ..identity import Identity
 
 REACH_S = 10.0
@@ -67,15 +65,3 @@ async def visit(address: Address, node_id: bytes, identity: Identity) -> AsyncIt
         raise NetworkError(f"The node at {address} (UDP) cannot be reached.", ErrorCode.TIMEOUT) from error
     finally:
         await endpoint.aclose()
-
-
-@contextlib.asynccontextmanager
-async def desk_of(settings: Settings, identity: Identity) -> AsyncIterator[Desk]:
-    """The networks in a home where no node runs; what it reaches is closed at the end."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def reach(contact: Contact) -> PeerLink:
-            return await stack.enter_async_context(visit(unpacked(contact)[0], contact.node, identity))
-
-        networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, clock.now)
-        yield Desk(networks, now=clock.now, reach=reach)

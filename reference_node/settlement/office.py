@@ -104,7 +104,7 @@ class Office:
             procedures.serve(procedure, self._handler(kind, answer))
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether this node keeps the accounts of any network."""
         return any(held.descriptor.settlement == self._networks.node for held in self._networks)
 

@@ -38,10 +38,9 @@ async def test_a_call_is_answered_by_what_serves_it(start_node: StartNode) -> No
 
 
 async def test_what_nobody_serves_is_refused_at_once(start_node: StartNode) -> None:
-    _, callee, link = await joined(start_node)
-    unserved = [procedure for procedure in (*Procedure, 4711) if callee.procedures.find(procedure) is None]
-    assert Procedure.FIND in unserved
-    for procedure in unserved:
+    provider, _, link = await joined(start_node)
+    served = [procedure for procedure in Procedure if provider.procedures.find(procedure)]
+    for procedure in {*Procedure, 4711}.difference(served):
         async with asyncio.timeout(5):
             with pytest.raises(CallError) as refused:
                 await link.call(procedure, b"")
