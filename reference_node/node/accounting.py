@@ -1,4 +1,4 @@
-"""This node's part in settlement, joined to its links: the accounts that it keeps, and what it shows to who keeps them."""
+"""This node's part in settlement, joined to its links: accounts that it keeps, and what it shows to who keeps them."""
 
 from __future__ import annotations
 
