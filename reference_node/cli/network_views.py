@@ -28,6 +28,9 @@ def show(action: str, answer: dict[str, Any]) -> None:
             _print_members(answer)
         case "admit":
             _print_rows([answer["admitted"]])
+        case "revoke" if "voided" in answer:
+            voided = answer["voided"]
+            output.say(f"Node certificates of {voided['account']} before its epoch {voided['before_epoch']} are void.")
         case "revoke":
             _print_rows([answer["revoked"]])
         case "leave":

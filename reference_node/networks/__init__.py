@@ -7,7 +7,7 @@ networks whose authority this node is, and `Desk` is what people and programs as
 from __future__ import annotations
 
 from .authority import INVITE_LIFE_S, Terms
-from .desk import MAX_LABEL, Card, Desk
+from .desk import MAX_LABEL, Desk
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
 from .folder import NetworksFolder
 from .held import HeldNetwork
@@ -23,7 +23,6 @@ __all__ = [
     "INVITE_LIFE_S",
     "MAX_LABEL",
     "AmbiguousNetworkError",
-    "Card",
     "Desk",
     "HeldNetwork",
     "Introductions",

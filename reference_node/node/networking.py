@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mycellm_proto.membership import MemberRole
 
 from ..config import PeerAddress
+from ..keyring import installed
 from ..networks import Desk, Introductions, NetworkError, Networks, NetworksFolder, Reception, Upkeep, unpacked
 from . import clock
 
@@ -50,7 +51,8 @@ class Networking:
         )
         self.introductions.serve(procedures)
         Reception(self.networks, clock.now).serve(procedures)
-        self.desk = Desk(self.networks, now=clock.now, reach=self._reach)
+        card = lambda: installed(home, node=node, now=clock.now())  # noqa: E731 - it is read when it is needed
+        self.desk = Desk(self.networks, now=clock.now, reach=self._reach, card=card)
 
     def upkeep(self, peers: Peers) -> Coroutine[Any, Any, None]:
         """The work that keeps the networks, on the links of ``peers``."""

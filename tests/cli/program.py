@@ -28,7 +28,9 @@ def desk(settings: Settings, node: bytes) -> Desk:
     async def reach(_: Contact) -> PeerLink:
         raise NetworkError("Nobody is reached from here.")
 
-    return Desk(Networks(NetworksFolder(settings.home, node), node, time.time), now=time.time, reach=reach)
+    return Desk(
+        Networks(NetworksFolder(settings.home, node), node, time.time), now=time.time, reach=reach, card=lambda: None
+    )
 
 
 class Node(FakeNode):
