@@ -18,9 +18,10 @@ from .. import log
 from ..generation import Delta, Finished, GenerationError, Started
 from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
+from .pieces import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable
 
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from ..generation import Generator
     from .peer_link import PeerLink
     from .serving import Service
-
-PIECE = 4000
-"""Characters of one CHUNK at most: at four bytes each they fit `limits.MAX_CHUNK`."""
 
 REFUSALS = {
     FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN,
@@ -203,7 +201,7 @@ class ProviderJob:
     async def _deliver(self, event: Delta) -> FinishReason | None:
         """Send text as soon as it is paid and credited; why the answer ends before all of it, where it does."""
         tokens = event.tokens
-        for piece in _pieces(event.text):
+        for piece in pieces(event.text):
             exchange = self._link.protocol.provider(self._stream_id)
             if exchange is None:  # over: `settled` has interrupted this task
                 await asyncio.sleep(0)
@@ -300,10 +298,3 @@ class ProviderJob:
     async def _keep_refused(self) -> None:
         await self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
         self._service.settled()
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """``text`` in pieces that fit a CHUNK, at least one."""
-    yield text[:PIECE]
-    for start in range(PIECE, len(text), PIECE):
-        yield text[start : start + PIECE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from mycellm_proto.economy import DIRECT_NETWORK
@@ -64,12 +65,7 @@ class Node:
         self._networking = Networking(settings.home, identity.node_id, self.procedures, self._proved, self._shown)
         self.networks, self.desk = self._networking.networks, self._networking.desk
         self._accounting = Accounting(
-            settings,
-            identity,
-            store,
-            self.networks,
-            procedures=self.procedures,
-            links=lambda: self._peers.links,
+            settings, identity, store, self.networks, procedures=self.procedures, links=lambda: self._peers.links
         )
         self.settlers = self._accounting.settlers
         self._service = Service(
@@ -143,16 +139,7 @@ class Node:
             "models": [model.id for model in self.catalog.models()],
             "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
             "settlement": self._accounting.health(),
-            "peers": [
-                {
-                    "node_id": peer.node_id,
-                    "address": peer.address,
-                    "state": peer.state,
-                    "models": list(peer.models),
-                    "latency_ms": peer.latency_ms,
-                }
-                for peer in self.peers()
-            ],
+            "peers": [asdict(peer) for peer in self.peers()],
         }
 
     def where_reached(self) -> list[Address]:
@@ -276,7 +263,7 @@ class Node:
 
     def _shown(self, member: VerifiedMember) -> None:
         """A peer has proved to be a member."""
-        self._accounting.office.shown(member)
+        self._background.run(self._accounting.office.shown(member))
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)

@@ -35,7 +35,6 @@ from mycellm_proto.settlement import (
 
 from .. import log
 from ..ledger import (
-    AmountError,
     Answer,
     Claim,
     Finalise,
@@ -50,6 +49,7 @@ from ..ledger import (
 from ..ledger import Outcome as Booking
 from ..procedures import Refusal
 from ..store.records import identity_of
+from .grants import Grants
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -66,9 +66,6 @@ RETRY_MS = 2000
 """What a caller is told to wait while the ledger cannot be used."""
 MAX_STRANGERS_REPORTS = 4096
 """Fork evidence of opens that were never reserved here: who makes keys makes as much of it as it likes."""
-MAX_GRANTED = 65_536
-"""Serial numbers that are remembered as granted. One that was forgotten costs a booking that changes nothing."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +86,7 @@ class Office:
         self._networks = networks
         self._accounts = accounts
         self._now = now
-        self._granted: set[tuple[bytes, bytes]] = set()
+        self._grants = Grants(accounts)
         self._judging = ThreadPoolExecutor(1, "settlement-judge")  # hash chains: one core's worth, whoever asks
 
     def serve(self, procedures: Procedures) -> None:
@@ -108,11 +105,10 @@ class Office:
         """Whether this node keeps the accounts of any network."""
         return any(held.descriptor.settlement == self._networks.node for held in self._networks)
 
-    def shown(self, member: VerifiedMember) -> None:
-        """A member has proved itself: what its membership grants is booked, once (SET-020)."""
-        if self._kept(member.network) is not None and self._ungranted(member):
-            task = asyncio.get_running_loop().create_task(self._grant_shown(member))
-            task.add_done_callback(lambda done: done.exception())
+    async def shown(self, member: VerifiedMember) -> None:
+        """A member has proved itself: what its membership grants is booked, once."""
+        if self._kept(member.network) is not None:
+            await self._grants.book_shown(member)
 
     def close(self) -> None:
         """Judge nothing more."""
@@ -137,7 +133,7 @@ class Office:
         )
         with self._booking(opened.network, opened.consumer):
             ledger = await self._accounts.ledger()
-            await self._grant(ledger, payer)
+            await self._grants.book(ledger, payer)
             if self._accounts.is_forked(opened.network, opened.consumer):
                 raise Refusal(ErrorCode.NOT_ALLOWED)
             answer = await ledger.reserve(
@@ -192,7 +188,7 @@ class Office:
             raise Refusal(ErrorCode.NOT_MEMBER)
         with self._booking():
             ledger = await self._accounts.ledger()
-            await self._grant(ledger, member)
+            await self._grants.book(ledger, member)
             found = await ledger.balance(asked.network, member.member)
         return Balance(balance=found.balance, reserved=found.reserved)
 
@@ -249,32 +245,6 @@ class Office:
     def _admit_report(self, caller: Caller, network: bytes) -> None:
         if caller.member(network) is None and len(self._accounts.forked) >= MAX_STRANGERS_REPORTS:
             raise Refusal(ErrorCode.BUSY, retry_after_ms=RETRY_MS)
-
-    # Grants
-
-    def _ungranted(self, member: VerifiedMember) -> bool:
-        return member.quota > 0 and (member.network, member.serial) not in self._granted
-
-    async def _grant_shown(self, member: VerifiedMember) -> None:
-        try:
-            await self._grant(await self._accounts.ledger(), member)
-        except LedgerUnavailableError as error:  # before its first reservation it is tried again
-            self._accounts.failed(error)
-
-    async def _grant(self, ledger: Ledger, member: VerifiedMember) -> None:
-        """Book what a verified membership grants. Raises `LedgerUnavailableError`."""
-        if not self._ungranted(member):
-            return
-        try:
-            booked = await ledger.grant(member.network, member.member, member.quota, member.serial)
-        except (IdentityConflictError, AmountError) as error:  # an authority that contradicts itself grants nothing
-            log.event(_log, logging.WARNING, "settlement.not_granted", member=member.member.hex(), reason=str(error))
-        else:
-            if booked is Booking.BOOKED:
-                log.event(_log, logging.INFO, "settlement.granted", member=member.member.hex(), amount=member.quota)
-        if len(self._granted) >= MAX_GRANTED:
-            self._granted.clear()
-        self._granted.add((member.network, member.serial))
 
     # The ledger's answers
 
