@@ -18,9 +18,10 @@ from .. import log
 from ..generation import Delta, Finished, GenerationError, Started
 from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
+from .pieces import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable
 
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from ..generation import Generator
     from .peer_link import PeerLink
     from .serving import Service
-
-PIECE = 4000
-"""Characters of one CHUNK at most: at four bytes each they fit `limits.MAX_CHUNK`."""
 
 REFUSALS = {
     FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN,
@@ -79,6 +77,11 @@ class ProviderJob:
         """Who asked: a node id."""
         return self._admitted.open.consumer
 
+    @property
+    def _accounted(self) -> bool:
+        """Whether a settlement node keeps the accounts of the request's network."""
+        return self._service.settlers.settles(self._admitted.quote.network)
+
     def shut_down(self) -> None:
         """The node stops, or its owner wants this answer to end."""
         self._interrupt(FinishReason.SHUTDOWN)
@@ -110,6 +113,7 @@ class ProviderJob:
         try:
             await self._service.store.record("provider", event.evidence, state)
         finally:
+            self._service.settled()
             self._finish()
 
     # The work
@@ -142,6 +146,8 @@ class ProviderJob:
             return None
         async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
             generator = self._service.serving(self._admitted)  # again: much may have changed meanwhile
+            if self._accounted:
+                await self._service.settlers.secure(self._link, self._admitted, self._deadline - clock.now())
             left_ms = max(1, int((self._deadline - clock.now()) * 1000))
             request = self._admitted.request
             return await self._generate(generator, replace(request, deadline_ms=left_ms) if waited else request)
@@ -164,10 +170,13 @@ class ProviderJob:
         raise GenerationError(ErrorCode.INTERNAL)
 
     async def _reserve(self) -> bool:
-        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance."""
+        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance;
+        where a settlement node keeps the accounts, that one is asked for it when the answer's turn has come.
+        """
         store = self._service.store
+        allowance = None if self._accounted else self._service.allowance
         try:
-            self._kept = await store.admit(self._admitted.evidence, allowance=self._service.allowance, now=clock.now())
+            self._kept = await store.admit(self._admitted.evidence, allowance=allowance, now=clock.now())
         except SequenceUsedError:
             self._refuse(ErrorCode.SEQUENCE_USED)
         except BrokenChainError:
@@ -192,7 +201,7 @@ class ProviderJob:
     async def _deliver(self, event: Delta) -> FinishReason | None:
         """Send text as soon as it is paid and credited; why the answer ends before all of it, where it does."""
         tokens = event.tokens
-        for piece in _pieces(event.text):
+        for piece in pieces(event.text):
             exchange = self._link.protocol.provider(self._stream_id)
             if exchange is None:  # over: `settled` has interrupted this task
                 await asyncio.sleep(0)
@@ -284,12 +293,8 @@ class ProviderJob:
         """Nothing is owed for a refused request (RCP-031): give its ceiling back."""
         if self._kept is not None:
             self._kept = None
-            refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
-            self._service.background.run(refused)
+            self._service.background.run(self._keep_refused())
 
-
-def _pieces(text: str) -> Iterator[str]:
-    """``text`` in pieces that fit a CHUNK, at least one."""
-    yield text[:PIECE]
-    for start in range(PIECE, len(text), PIECE):
-        yield text[start : start + PIECE]
+    async def _keep_refused(self) -> None:
+        await self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
+        self._service.settled()

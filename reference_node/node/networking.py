@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mycellm_proto.invite import Contact
     from mycellm_proto.keys import SigningKey
+    from mycellm_proto.membership import VerifiedMember
 
     from ..config import Address, Settings
     from ..procedures import Procedures
@@ -32,12 +33,25 @@ REACH_S = 10.0
 
 
 class Networking:
-    """The networks of the node ``node`` in ``home``; ``changed`` is called when what is offered to peers may differ."""
+    """The networks of the node ``node`` in ``home``; ``changed`` is called when what is offered to peers may differ,
+    ``shown`` with who has proved to be a member.
+    """
 
-    def __init__(self, home: Path, node: bytes, procedures: Procedures, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        node: bytes,
+        procedures: Procedures,
+        changed: Callable[[], None],
+        shown: Callable[[VerifiedMember], None],
+    ) -> None:
         self.networks = Networks(NetworksFolder(home, node), node, clock.now)
         self.introductions = Introductions(
-            self.networks, now=clock.now, links=lambda: self._peers.links, changed=lambda _: self._proofs_changed()
+            self.networks,
+            now=clock.now,
+            links=lambda: self._peers.links,
+            changed=lambda _: self._proofs_changed(),
+            shown=shown,
         )
         self._changed = changed
         self._procedures = procedures

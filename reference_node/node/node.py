@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from mycellm_proto.economy import DIRECT_NETWORK
@@ -19,6 +20,7 @@ from ..procedures import Procedures
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
+from .accounting import Accounting
 from .background import Background
 from .catalog import NodeCatalog
 from .local import LocalModel
@@ -32,6 +34,7 @@ from .serving import Service
 
 if TYPE_CHECKING:
     from mycellm_proto import events as proto
+    from mycellm_proto.membership import VerifiedMember
     from mycellm_proto.signed import Signed
 
     from ..config import PeerAddress, Settings
@@ -62,9 +65,22 @@ class Node:
         self._background = Background()
         self.procedures = Procedures()
         self._local = LocalModel(settings, engine)
-        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._advertise)
+        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._proved, self._shown)
         self.networks, self.desk = self._networking.networks, self._networking.desk
-        self._service = Service(store, self._background, owner, self.networks, find=self._serves, queue=settings.queue)
+        self._accounting = Accounting(
+            settings, identity, store, self.networks, procedures=self.procedures, links=lambda: self._peers.links
+        )
+        self.settlers = self._accounting.settlers
+        self._service = Service(
+            store,
+            self._background,
+            owner,
+            self.networks,
+            self.settlers,
+            find=self._serves,
+            settled=self._accounting.queue.wake,
+            queue=settings.queue,
+        )
         self._advertised = -ADVERTISE_S
         self._advertising: asyncio.TimerHandle | None = None
 
@@ -93,7 +109,8 @@ class Node:
             self._store,
             Sequences(self._store, self._identity.node_id),
             self._background,
-            lambda: self.owner.controls.max_spend,
+            max_spend=lambda: self.owner.controls.max_spend,
+            settles=self.settlers.settles,
         )
         self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
@@ -105,7 +122,8 @@ class Node:
             where=self.where_reached,
             pace=self.pace,
         )
-        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers), self.discovery.run())
+        upkeep = self._networking.upkeep(self._peers)
+        work = (self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run())
         self._tasks = [asyncio.create_task(each) for each in work]
         if self._local.wanted and self._local.engine is None:
             self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
@@ -132,17 +150,8 @@ class Node:
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
             "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
-            "peers": [
-                {
-                    "node_id": peer.node_id,
-                    "address": peer.address,
-                    "source": peer.source,
-                    "state": peer.state,
-                    "models": list(peer.models),
-                    "latency_ms": peer.latency_ms,
-                }
-                for peer in self.peers()
-            ],
+            "settlement": self._accounting.health(),
+            "peers": [asdict(peer) for peer in self.peers()],
         }
 
     def where_reached(self) -> list[Address]:
@@ -202,6 +211,7 @@ class Node:
             link.close(ErrorCode.SHUTTING_DOWN)
         await self._endpoint.aclose()
         await self._background.aclose(GRACE_S)
+        await self._accounting.aclose()
         await self._store.aclose()
         await self._local.aclose()
 
@@ -261,6 +271,15 @@ class Node:
             for network in (DIRECT_NETWORK, *self._networking.served(link))
             if self._service.offers(link.session.peer, network, engine.info)
         ]
+
+    def _proved(self) -> None:
+        """Something was proved on a link, or fell."""
+        self._accounting.settlers.changed()
+        self._advertise()
+
+    def _shown(self, member: VerifiedMember) -> None:
+        """A peer has proved to be a member."""
+        self._background.run(self._accounting.office.shown(member))
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)
