@@ -132,20 +132,11 @@ class Node:
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self._local.engine is not None or not self._local.wanted
+        return self._local.ready
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        progress = self._local.progress
-        failed = self._local.failure is not None
-        return {
-            "status": "ok" if self.ready() else "failed" if failed else "starting",
-            "progress": {
-                "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
-                "done": progress.done,
-                "total": progress.total,
-                "detail": self._local.failure or progress.detail,
-            },
+        return self._local.health() | {
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
