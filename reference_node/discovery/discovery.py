@@ -47,6 +47,8 @@ class Discovery:
     whom it finds there. ``most``: peers that it finds and stays connected with. ``where`` says where it is reached.
     """
 
+    pace = Pace()
+
     def __init__(
         self,
         home: Path,
@@ -61,7 +63,6 @@ class Discovery:
         direct: bool,
         ask_found: bool,
         most: int,
-        pace: Pace,
     ) -> None:
         folder = home / DISCOVERY_FOLDER
         self.book = Book(key.public)
@@ -71,11 +72,10 @@ class Discovery:
         self._now = now
         self._direct = direct
         self._ask_found = ask_found
-        self._pace = pace
         self._chance = random.SystemRandom()
         self._shelf = Shelf(folder)
         self._own = OwnRecords(folder, key, lambda: tuple(map(packed, where())), now)
-        self._dialer = Dialer(self._candidates, self._dial, self._not_dialed, most=most, pace=pace, now=now)
+        self._dialer = Dialer(self._candidates, self._dial, self._not_dialed, most=most, pace=self.pace, now=now)
         self._talk = Talk(
             self.book,
             self._own,
@@ -104,7 +104,7 @@ class Discovery:
 
     async def aclose(self) -> None:
         """Say that this node leaves, and keep what it knows."""
-        await self._gossip.say_goodbye(self._pace.answer_s)
+        await self._gossip.say_goodbye(self.pace.answer_s)
         self._shelf.save(self.book)
 
     # What the node tells
@@ -136,7 +136,7 @@ class Discovery:
         if link.session is None:
             self._failed(attempt.place, disproved=link.failure is ErrorCode.WRONG_PEER)
         else:
-            attempt.place.due = max(attempt.place.due, self._now() + self._pace.redial_s)
+            attempt.place.due = max(attempt.place.due, self._now() + self.pace.redial_s)
         self._dialer.wake()
 
     # Dialing
@@ -170,12 +170,12 @@ class Discovery:
     def _failed(self, place: Place, *, disproved: bool = False) -> None:
         now = self._now()
         if not isinstance(place, Lead):
-            place.due = now + self._pace.redial_s
+            place.due = now + self.pace.redial_s
             return
         if disproved:
             self.book.disprove(place)
         else:
-            self.book.not_found(place, again_at=now + self._pace.redial_s * 2**place.failures)
+            self.book.not_found(place, again_at=now + self.pace.redial_s * 2**place.failures)
         if place.gone:
             self._hearsay.untrue(place, now)
 
@@ -203,7 +203,7 @@ class Discovery:
         """Where as many peers were found as may be, let one go that is of no use, for one that may be."""
         if not self._dialer.full or next(self._candidates(), None) is None:
             return
-        settled = self._now() - self._pace.settle_s
+        settled = self._now() - self.pace.settle_s
         for link, attempt in list(self._dialer.attempts.items()):
             if link.usable and attempt.since <= settled and not self._useful(link):
                 link.close(ErrorCode.NO_ERROR)
@@ -217,15 +217,15 @@ class Discovery:
             self._proved.clear()
             self.book.age(self._now())
             self._gossip.tell_news()
-            if self._now() >= asked + self._pace.ask_s:
+            if self._now() >= asked + self.pace.ask_s:
                 asked = self._now()
                 self._gossip.ask_somebody(self._wanted())
                 self._make_place()
-            if self._now() >= saved + self._pace.save_s:
+            if self._now() >= saved + self.pace.save_s:
                 saved = self._now()
                 self._shelf.save(self.book)
             try:
-                async with asyncio.timeout(self._pace.ask_s):
+                async with asyncio.timeout(self.pace.ask_s):
                     await self._proved.wait()
             except TimeoutError:
                 self._dialer.wake()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mycellm_proto.membership import MemberRole
 
 from ..config import PeerAddress
-from ..discovery import Discovery, Pace
+from ..discovery import Discovery
 from ..keyring import installed
 from ..networks import Desk, Introductions, NetworkError, Networks, NetworksFolder, Reception, Upkeep, unpacked
 from . import clock
@@ -77,11 +77,10 @@ class Networking:
         self,
         peers: Peers,
         background: Background,
+        where: Callable[[], list[Address]],
         *,
         settings: Settings,
         key: SigningKey,
-        where: Callable[[], list[Address]],
-        pace: Pace,
     ) -> Discovery:
         """What finds other nodes, as the owner lets it. ``where`` says where this node is reached."""
         for target in settings.bootstrap:
@@ -98,7 +97,6 @@ class Networking:
             direct=settings.discovers,
             ask_found=settings.ask_found,
             most=settings.found_peers,
-            pace=pace,
         )
         self._discovery.serve(self._procedures)
         return self._discovery

@@ -12,7 +12,6 @@ from mycellm_proto.errors import ErrorCode
 
 from .. import log
 from ..config import Address
-from ..discovery import Pace
 from ..identity import mark_used
 from ..networks import where_reached
 from ..owner import Owner
@@ -51,9 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class Node:
-    """A running node. Start it with `start`, end it with `aclose`. ``pace`` is how fast it looks for others."""
-
-    pace = Pace()
+    """A running node. Start it with `start`, end it with `aclose`."""
 
     def __init__(
         self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None, owner: Owner
@@ -115,12 +112,7 @@ class Node:
         self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
         self.discovery = self._networking.discovery(
-            self._peers,
-            self._background,
-            settings=self._settings,
-            key=self._identity.key,
-            where=self.where_reached,
-            pace=self.pace,
+            self._peers, self._background, self.where_reached, settings=self._settings, key=self._identity.key
         )
         upkeep = self._networking.upkeep(self._peers)
         work = (self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run())

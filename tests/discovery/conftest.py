@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reference_node.discovery import Pace
-from reference_node.node import Node
+from reference_node.discovery import Discovery, Pace
 
 from ..node.conftest import start_node
 
@@ -17,4 +16,4 @@ QUICK = Pace(dial_s=0.005, redial_s=0.2, ask_s=0.05, settle_s=0.2)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for what takes a minute on the wire."""
-    monkeypatch.setattr(Node, "pace", QUICK)
+    monkeypatch.setattr(Discovery, "pace", QUICK)
