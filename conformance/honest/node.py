@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from conformance import signing
 from conformance.answers import ARGUMENTS, CALL, CAPABILITIES, COMPLETE, EMBED, VALUES, VECTOR
@@ -16,13 +16,18 @@ from conformance.entropy import Entropy
 from conformance.finish import LENGTH, STOP, TOOL_CALLS
 from conformance.signing import Key
 
-from .ledger import Identity, Kept, Store
+from .ledger import Draw, Identity, Kept, Store
 from .port import now
 from .rules import RefuseError, Rules
 
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
+CALLS = 2
 ALPN = "mycellm/1"
+
+
+Procedure: TypeAlias = Callable[["Node", bytes, bytes], dict[int, Item]]
+"""What a node does for a call: itself, the caller's key, the arguments; the result. Raises `RefuseError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +107,11 @@ class Node:
     lifetime = 60
     """Seconds for which a quote is good."""
     version_range = (1, 1)
-    capabilities = tuple(CAPABILITIES.values())
+    capabilities = (*sorted((*CAPABILITIES.values(), CALLS)),)
     applies: frozenset[int] = frozenset((18, 20, 22, 24, 26, 30))
     """Keys of contents beyond the common ones that its model cares for."""
+    procedures: Mapping[int, Procedure] = {}
+    """What it answers to calls; everything else it does not serve."""
     serves = True
     distrusts_certificates = False
     """Whether it looks at what a certificate says (TRN-008)."""
@@ -182,15 +189,20 @@ class Node:
         self.rules.forbid("RCP-040", opened[3] in known, RefuseError("SEQUENCE_USED"))
         last = known.get(opened[3] - 1)
         self.rules.forbid("RCP-041", last is not None and last != opened[4], RefuseError("BAD_OPEN"))
-        would_use = self.used() + opened[7]
+        credit, ceiling = self.credit(opened[0], opened[1]), opened[7]
+        available = credit + max(0, self.allowance - self.used())
+        hopeless = ceiling > credit + self.allowance
+        self.rules.forbid("NET-005", hopeless, RefuseError("INSUFFICIENT_CREDIT", limit=available, actual=ceiling))
         self.rules.forbid(
             "NET-003",
-            would_use > self.allowance,
-            RefuseError("ALLOWANCE_EXHAUSTED", limit=self.allowance, actual=would_use),
+            ceiling > available and not hopeless,
+            RefuseError("ALLOWANCE_EXHAUSTED", limit=available, actual=ceiling),
         )
         if not self.rules.skips("RCP-039"):
             known[opened[3]] = name
-        self.store.uses[name] = (self.clock(), opened[7])
+        covered = min(ceiling, credit)
+        self.store.draws[name] = Draw(network=opened[0], consumer=opened[1], covered=covered, drawn=covered)
+        self.store.uses[name] = (self.clock(), ceiling - covered)
         if not self.rules.skips("RCP-055"):
             self.save()
 
@@ -198,10 +210,17 @@ class Node:
         """What of the allowance is in use, whoever asked (NET-004)."""
         return self.store.used(self.clock())
 
+    def credit(self, network: bytes, consumer: bytes) -> int:
+        """What ``consumer`` has earned here as a provider, and not spent yet (NET-006)."""
+        return 0 if self.rules.skips("NET-006") else self.store.credit(network, consumer)
+
     def settled(self, name: bytes, owed: int) -> None:
-        """An exchange is over: what was reserved becomes what is owed."""
+        """An exchange is over: what was reserved becomes what is owed, which the consumer's credit pays first."""
         at, _ = self.store.uses[name]
-        self.store.uses[name] = (at, owed)
+        draw = self.store.draws[name]
+        drawn = min(owed, draw.covered)
+        self.store.draws[name] = replace(draw, drawn=drawn)
+        self.store.uses[name] = (at, owed - drawn)
         self.save()
 
     # The ledger

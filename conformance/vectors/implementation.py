@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from .bytes_ import Bytes
+from .claims import Claims
+from .discovery import Discovery
+from .networks import Networks
 from .outcome import Case, Outcome
 from .party import Party
 from .replay import Replay
@@ -10,7 +13,8 @@ from .replay import Replay
 FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
     "content", "quote", "open", "commitments", "answer", "ticks", "billing", "close", "countersign", "receipts",
-    "fraud", "exchange",
+    "fraud", "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
+    "record", "address", "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""
 
@@ -20,10 +24,14 @@ _CONTEXTS = {
     "open": "mycellm/open/v1",
     "close": "mycellm/close/v1",
     "countersign": "mycellm/countersign/v1",
+    "descriptor": "mycellm/descriptor/v1",
+    "roll": "mycellm/roll/v1",
+    "revocation": "mycellm/account-epoch/v1",
+    "record": "mycellm/record/v1",
 }
 
 
-class Implementation(Bytes, Party):
+class Implementation(Bytes, Networks, Claims, Discovery, Party):
     """All families; each is the method of its name."""
 
     def derive(self, family: str, case: Case) -> Outcome:

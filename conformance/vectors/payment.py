@@ -8,6 +8,7 @@ from collections.abc import Collection
 from conformance import answers
 from conformance.answers import CAPABILITIES, CHAT, CONTENTS
 from conformance.dcbor import Item, NotDeterministicError
+from conformance.signing import DIRECT
 
 from .outcome import Case, Json, Outcome, accept, joined, reject, valued
 from .rules import Check, Rules
@@ -193,6 +194,7 @@ class Payment(Rules):
         return self.refusal(
             Check("RCP-005", now < offer[10] + _SKEW, "QUOTE_EXPIRED"),
             Check("RCP-011", agreed, "BAD_OPEN"),
+            Check("NET-036", offer[1] == DIRECT, "NOT_MEMBER"),
             Check("RCP-036", opened[7] <= _MOST_TICKS * offer[7], "BAD_OPEN"),
             Check("RCP-012", opened[6] == committed, "BAD_OPEN"),
             Check("RCP-021", offer[8] <= self.most_ticks(offer, opened[7]), "BAD_TICK"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,12 +78,26 @@ def parse_address(text: str) -> Address:
     return Address(host=host, port=int(port))
 
 
+def parse_announced(text: str) -> Address:
+    """``IP:PORT`` as records carry it. Raises `ValueError`."""
+    address = parse_address(text)
+    host = ipaddress.ip_address(address.host)  # a name could come to mean another host
+    if host.is_unspecified or "%" in address.host or address.port == 0:
+        raise ValueError("write an address and a port at which other nodes reach this one, such as 192.0.2.7:7420")
+    return address
+
+
 def parse_peer(text: str) -> PeerAddress:
     """``NODEID@HOST:PORT``. Raises `ValueError`."""
     node_id, separator, address = text.partition("@")
     if not separator:
         raise ValueError("write NODEID@HOST:PORT; `peers probe HOST:PORT` prints the id of a node")
     return PeerAddress(node_id=decode_node_id(node_id), address=parse_address(address))
+
+
+def parse_node_id(text: str) -> bytes:
+    """A node id as people write it. Raises `ValueError`."""
+    return decode_node_id(text)
 
 
 def parse_allowed(text: str) -> bytes | None:
@@ -95,6 +110,24 @@ def parse_path(text: str) -> Path:
     if not text:
         raise ValueError("write a directory")
     return Path(text).expanduser().absolute()
+
+
+def parse_ledger(text: str) -> str:
+    """The URL of a database, or nothing. Raises `ValueError`, in which no password is."""
+    if text and text.partition(":")[0].partition("+")[0] not in (
+        "sqlite",
+        "postgresql",
+        "postgres",
+        "mariadb",
+        "mysql",
+    ):
+        raise ValueError("write sqlite:///FILE, postgresql://USER@HOST/NAME or mariadb://USER@HOST/NAME")
+    return text
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
 
 
 def parse_model(text: str) -> str:

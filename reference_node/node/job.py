@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mycellm_proto import limits
@@ -16,13 +17,7 @@ from mycellm_proto.provider import HEARTBEAT
 
 from .. import log
 from ..generation import Delta, Finished, GenerationError, Started, check_abilities
-from ..store import (
-    AllowanceExhaustedError,
-    BrokenChainError,
-    ReceiptState,
-    SequenceUsedError,
-    StoreError,
-)
+from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
 from .pieces import chunks_of
 
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
     from mycellm_proto.answer import Chunk
+    from mycellm_proto.content import Content
     from mycellm_proto.provider import ProviderExchange
 
     from ..generation import Generator
@@ -78,8 +74,18 @@ class ProviderJob:
         """The consumer wants no more."""
         self._interrupt(FinishReason.CANCELLED)
 
+    @property
+    def consumer(self) -> bytes:
+        """Who asked: a node id."""
+        return self._admitted.open.consumer
+
+    @property
+    def _accounted(self) -> bool:
+        """Whether a settlement node keeps the accounts of the request's network."""
+        return self._service.settlers.settles(self._admitted.quote.network)
+
     def shut_down(self) -> None:
-        """The node stops."""
+        """The node stops, or its owner wants this answer to end."""
         self._interrupt(FinishReason.SHUTDOWN)
 
     def settled(self, event: proto.Settled) -> None:
@@ -109,6 +115,7 @@ class ProviderJob:
         try:
             await self._service.store.record("provider", event.evidence, state)
         finally:
+            self._service.settled()
             self._finish()
 
     # The work
@@ -136,14 +143,22 @@ class ProviderJob:
 
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
-        if (generator := self._admit()) is None:
-            return None
-        check_abilities(generator.info, self._admitted.request)  # INF-006, before anything is promised or reserved
+        generator = self._service.serving(self._admitted)
+        check_abilities(generator.info, self._admitted.request)  # INF-006, before anything is reserved or promised
         if not await self._reserve():
             return None
+        async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
+            generator = self._service.serving(self._admitted)  # again: much may have changed meanwhile
+            if self._accounted:
+                await self._service.settlers.secure(self._link, self._admitted, self._deadline - clock.now())
+            left_ms = max(1, int((self._deadline - clock.now()) * 1000))
+            request = self._admitted.request
+            return await self._generate(generator, replace(request, deadline_ms=left_ms) if waited else request)
+
+    async def _generate(self, generator: Generator, request: Content) -> FinishReason | None:
         self._listen_for_silence()
         try:
-            async with aclosing(generator.generate(self._admitted.request)) as events:
+            async with aclosing(generator.generate(request)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
                         return event.reason
@@ -157,29 +172,21 @@ class ProviderJob:
                 self._heartbeat.cancel()
         raise GenerationError(ErrorCode.INTERNAL)
 
-    def _admit(self) -> Generator | None:
-        generator = self._service.find(self._admitted.request.model, self._admitted.open.consumer)
-        if self._service.closing:
-            self._refuse(ErrorCode.SHUTTING_DOWN)
-        elif not self._service.permits(self._admitted.open.consumer):
-            self._refuse(ErrorCode.NOT_ALLOWED)
-        elif generator is None or generator.info.digest != self._admitted.quote.model_digest:
-            self._refuse(ErrorCode.UNKNOWN_MODEL)
-        else:
-            return generator
-        return None
-
     async def _reserve(self) -> bool:
-        """Take the open once and for ever, and its ceiling out of the allowance."""
+        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance;
+        where a settlement node keeps the accounts, that one is asked for it when the answer's turn has come.
+        """
         store = self._service.store
+        allowance = None if self._accounted else self._service.allowance
         try:
-            self._kept = await store.admit(self._admitted.evidence, allowance=self._service.allowance, now=clock.now())
+            self._kept = await store.admit(self._admitted.evidence, allowance=allowance, now=clock.now())
         except SequenceUsedError:
             self._refuse(ErrorCode.SEQUENCE_USED)
         except BrokenChainError:
             self._refuse(ErrorCode.BAD_OPEN)
-        except AllowanceExhaustedError as error:
-            self._refuse(ErrorCode.ALLOWANCE_EXHAUSTED, limit=error.limit, actual=error.actual)
+        except ShortOfCreditError as error:
+            code = ErrorCode.ALLOWANCE_EXHAUSTED if error.passes else ErrorCode.INSUFFICIENT_CREDIT
+            self._refuse(code, limit=error.available, actual=error.needed)
         except StoreError as error:
             log.failure(_log, "receipts.unavailable", error)
             self._refuse(ErrorCode.INTERNAL)
@@ -284,8 +291,11 @@ class ProviderJob:
         log.event(_log, logging.INFO, "request.refused", peer=self._link.peer_name, code=code.name)
 
     def _release(self) -> None:
-        """Nothing is owed for a refused request (RCP-031): give its ceiling back to the allowance."""
+        """Nothing is owed for a refused request (RCP-031): give its ceiling back."""
         if self._kept is not None:
             self._kept = None
-            refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
-            self._service.background.run(refused)
+            self._service.background.run(self._keep_refused())
+
+    async def _keep_refused(self) -> None:
+        await self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
+        self._service.settled()

@@ -4,20 +4,25 @@ from .database import RECEIPTS_FILE
 from .errors import (
     AllowanceExhaustedError,
     BrokenChainError,
+    InsufficientCreditError,
     RevisionError,
     SequenceUsedError,
+    ShortOfCreditError,
     StoreError,
     StoreUnavailableError,
 )
 from .keeper import Pending
-from .records import Identity, ReceiptState, Record, Role
+from .records import BOOKED, DUE, Identity, ReceiptState, Record, Role
 from .store import ReceiptStore
 
 __all__ = [
+    "BOOKED",
+    "DUE",
     "RECEIPTS_FILE",
     "AllowanceExhaustedError",
     "BrokenChainError",
     "Identity",
+    "InsufficientCreditError",
     "Pending",
     "ReceiptState",
     "ReceiptStore",
@@ -25,6 +30,7 @@ __all__ = [
     "RevisionError",
     "Role",
     "SequenceUsedError",
+    "ShortOfCreditError",
     "StoreError",
     "StoreUnavailableError",
 ]

@@ -23,6 +23,7 @@ def columns(record: Record) -> dict[str, object]:
         "open_hash": record.open_hash,
         "ceiling": record.ceiling,
         "claim": record.claim,
+        "covered": record.covered,
         "expires": record.expires,
         "quote": evidence.quote.body,
         "quote_signature": evidence.quote.signature,
@@ -35,6 +36,8 @@ def columns(record: Record) -> dict[str, object]:
         "countersignature": evidence.countersignature,
         "created": record.created,
         "updated": record.updated,
+        "settlement": record.settlement,
+        "booked": record.booked,
     }
 
 
@@ -59,7 +62,10 @@ def read(row: RowMapping) -> Record:
         open_hash=row["open_hash"],
         ceiling=row["ceiling"],
         claim=row["claim"],
+        covered=row["covered"],
         expires=row["expires"],
         created=row["created"],
         updated=row["updated"],
+        settlement=row["settlement"],
+        booked=row["booked"],
     )

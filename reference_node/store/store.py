@@ -1,4 +1,4 @@
-"""The receipt store of a node: both sides' receipts, sequence numbers, and the allowance.
+"""The receipt store of a node: both sides' receipts, sequence numbers, and what it may give.
 
 Every call is a coroutine; what touches the disk runs on one writing and one reading thread. What `record` has
 returned for is on the disk, or is retried and reported by `problem`; numbers of `take_sequences` always are.
@@ -25,14 +25,14 @@ from .records import ReceiptState, Record
 from .spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Engine
 
     from mycellm_proto.economy import Evidence
 
-    from .allowance import Allowance
+    from .credit import Credit
     from .records import Identity, Role
     from .writer import Outcome
 
@@ -47,7 +47,7 @@ class _Files(NamedTuple):
     reader: Engine
     spool: Spool | None
     waiting: list[Record]
-    allowance: Allowance
+    credit: Credit
 
 
 class ReceiptStore:
@@ -60,7 +60,7 @@ class ReceiptStore:
         self._reading = ThreadPoolExecutor(1, "receipts-reader")
         self._files = files
         self._keeper = Keeper(files.writer, files.spool, thread, self._written)
-        self._admission = Admission(self._keeper, files.allowance, self._open_hashes, self._newest_open)
+        self._admission = Admission(self._keeper, files.credit, self._open_hashes, self._newest_open)
         self._closed = False
 
     @classmethod
@@ -101,14 +101,15 @@ class ReceiptStore:
         self._writing.shutdown()
         self._reading.shutdown()
 
-    async def record(self, role: Role, evidence: Evidence, state: ReceiptState) -> None:
+    async def record(self, role: Role, evidence: Evidence, state: ReceiptState, settlement: str = "") -> None:
         """Keep ``evidence``, whose signatures the protocol has checked. What is kept only ever improves.
 
+        ``settlement`` is `DUE` where a settlement node keeps the accounts and this side shows it what it has.
         Returns when it is on the disk; while the database cannot be written, when it is in the spool, or else in
         memory until it can. Raises `SequenceUsedError` where another open holds the identity (both are then kept as
         proof of fraud), and `StoreUnavailableError` where too much waits already.
         """
-        await self._keeper.submit(Record.of(role, evidence, state, self._clock()))
+        await self._keeper.submit(Record.of(role, evidence, state, self._clock(), settlement=settlement))
 
     def at_risk(self, evidence: Evidence) -> bool:
         """Whether a crash would lose what was recorded of this open: no disk has it (RCP-044, RCP-055)."""
@@ -135,18 +136,20 @@ class ReceiptStore:
         self._keeper.worked()
         return first
 
-    async def latest_open(self, network: bytes, provider: bytes) -> bytes | None:
-        """The hash of the newest recorded open of this node to ``provider``. Raises `StoreUnavailableError`."""
+    async def latest_open(self, network: bytes, provider: bytes, consumer: bytes) -> bytes | None:
+        """The hash of the newest recorded open of ``consumer``, this node, to ``provider``: not of a key that it had
+        before. Raises `StoreUnavailableError`.
+        """
         self._check_open()
         found = [
             (record.identity.sequence, record.open_hash)
             for record in self._keeper.waiting()
-            if (record.role, record.identity.network, record.identity.provider) == ("consumer", network, provider)
+            if record.role == "consumer" and record.identity[:3] == (network, consumer, provider)
         ]
         loop = asyncio.get_running_loop()
         with readable(self._path):
             stored = await loop.run_in_executor(
-                self._reading, queries.latest_open, self._files.reader, network, provider
+                self._reading, queries.latest_open, self._files.reader, network, provider, consumer
             )
         if stored is not None:
             found.append(stored)
@@ -154,15 +157,42 @@ class ReceiptStore:
 
     # Provider
 
-    async def admit(self, evidence: Evidence, *, allowance: int, now: float) -> Pending:
-        """Take an open once and for ever, and its ceiling out of ``allowance`` (micro-credits in 24 hours).
+    async def admit(self, evidence: Evidence, *, allowance: int | None, now: float) -> Pending:
+        """Take an open once and for ever, and its ceiling out of what this node owes the consumer and, beyond that,
+        out of ``allowance`` (micro-credits in 24 hours); out of neither where that is None, since a settlement node
+        keeps the accounts, and the record is due there once it is over.
 
         Returns as soon as that is decided; await the result before the END of the answer is sent. ``now`` is in
-        seconds since 1970. Raises `SequenceUsedError`, `BrokenChainError`, `AllowanceExhaustedError`, and
-        `StoreUnavailableError`, also while earlier receipts wait to be written.
+        seconds since 1970. Raises `SequenceUsedError`, `BrokenChainError`, `ShortOfCreditError` (one of its two
+        kinds), and `StoreUnavailableError`, also while earlier receipts wait to be written.
         """
         self._check_available()
         return await self._admission.admit(evidence, allowance=allowance, now=now)
+
+    # Settlement
+
+    async def due(self, network: bytes, *, started: float, quiet: float, most: int) -> list[Record]:
+        """What the settlement node of ``network`` has not judged, the oldest first: of a provider all that is over,
+        which what was opened before ``started`` is, and of a consumer what has not changed since ``quiet``.
+
+        Raises `StoreUnavailableError`.
+        """
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        with readable(self._path):
+            return await loop.run_in_executor(
+                self._reading, queries.due, self._files.reader, network, started, quiet, most
+            )
+
+    async def judged(self, judgements: Sequence[tuple[Record, str, int]]) -> None:
+        """Keep what a settlement node said of these records: a word for ``settlement``, and what is booked.
+
+        What has become better meanwhile stays due. Raises `StoreUnavailableError`.
+        """
+        self._check_open()
+        with readable(self._path):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writing, writer.judged, self._files.writer, judgements)
 
     async def _open_hashes(self, identity: Identity) -> Mapping[int, bytes]:
         loop = asyncio.get_running_loop()
@@ -175,8 +205,11 @@ class ReceiptStore:
             return await loop.run_in_executor(self._reading, queries.newest_open, self._files.reader, identity)
 
     def _written(self, outcome: Outcome) -> None:
+        if outcome.conflict:
+            return
+        self._files.credit.settle(outcome.now, outcome.counted)
         if outcome.now.role == "provider":
-            self._admission.written(outcome)
+            self._admission.written(outcome.now)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -196,7 +229,7 @@ def _open_files(path: Path, now: float) -> _Files:
     try:
         with readable(path):
             waiting = spool.records() if spool is not None else []
-            return _Files(engine, reader, spool, waiting, queries.load_allowance(reader, now))
+            return _Files(engine, reader, spool, waiting, queries.load_credit(reader, now))
     except BaseException:
         _close(engine, reader, spool)
         raise

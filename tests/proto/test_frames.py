@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mycellm_proto import codec, economy, frames, limits
+from mycellm_proto import codec, economy, frames, limits, records, settlement
 from mycellm_proto.answer import Chunk
 from mycellm_proto.content import ChatRequest, CompletionRequest, EmbeddingRequest, Sampling
 from mycellm_proto.content_codec import (
@@ -55,6 +55,7 @@ READERS: dict[str, tuple[Shape, Reader]] = {
         shape.name: (shape, shape_reader(shape))
         for shape in (*CONTENTS, economy.QUOTE, economy.OPEN, economy.CLOSE, RESPONDER_HELLO, INITIATOR_HELLO)
     },
+    **{kind.shape.name: (kind.shape, shape_reader(kind.shape)) for kind in (*settlement.ITEMS, *records.ITEMS)},
 }
 UNSIGNED = [name for name, (shape, _) in READERS.items() if not shape.signed]
 SIGNED = [name for name, (shape, _) in READERS.items() if shape.signed]
@@ -193,7 +194,7 @@ def test_an_unknown_operation_is_unsupported(operation: int) -> None:
     assert refused.value.code is ErrorCode.UNSUPPORTED
 
 
-@pytest.mark.parametrize("kind", [1, 7, 22, 65, 1 << 40])
+@pytest.mark.parametrize("kind", [1, 7, 30, 65, 1 << 40])
 def test_an_unknown_type_keeps_its_bytes(kind: int) -> None:
     frame = decode_frame(RawFrame(type=kind, body=b"\xff", size=0))
     assert frame == UnknownFrame(type=kind, body=b"\xff")

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
 import pytest
 
-from mycellm_proto import codec, economy, frames, grease, hello, limits, receipt
+from mycellm_proto import (
+    codec,
+    economy,
+    frames,
+    grease,
+    hello,
+    limits,
+    membership,
+    networks,
+    receipt,
+    records,
+    settlement,
+)
 from mycellm_proto.answer import Part
+from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason, Operation, ReasoningEffort, Role, ToolMode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.signed import Context
@@ -18,7 +31,7 @@ from spec.tools.fill import without_generated
 from spec.tools.registries import REGISTRIES, load, table
 from spec.tools.update import SPEC
 
-ENUMS: dict[str, type[IntEnum]] = {
+ENUMS: dict[str, type[IntEnum] | type[IntFlag]] = {
     "errors": ErrorCode,
     "frames": frames.FrameType,
     "roles": Role,
@@ -30,6 +43,14 @@ ENUMS: dict[str, type[IntEnum]] = {
     "tool-modes": ToolMode,
     "reasoning-efforts": ReasoningEffort,
     "parts": Part,
+    "procedures": Procedure,
+    "outcomes": settlement.Outcome,
+    "network-kinds": networks.NetworkKind,
+    "admissions": networks.Admission,
+    "data-handling": networks.DataHandling,
+    "credit-policies": networks.CreditPolicy,
+    "member-roles": membership.MemberRole,
+    "node-rights": membership.NodeRight,
 }
 LEVELS = {range(16): {"connection", "request"}, range(16, 48): {"connection"}, range(48, 64): {"request"}}
 
@@ -53,7 +74,7 @@ def test_frames_have_their_limits_and_rules() -> None:
     entries = load("frames")["entry"]
     assert {entry["value"]: entry["limit"] for entry in entries} == frames.LIMITS
     assert {entry["rule"] for entry in entries} <= rules().keys()
-    assert {entry["sender"] for entry in entries} <= {"both", "consumer", "provider"}
+    assert {entry["sender"] for entry in entries} <= {"both", "consumer", "provider", "caller", "callee"}
     assert {entry["stream"] for entry in entries} == {"control", "request"}
 
 
@@ -78,6 +99,11 @@ def test_limits_that_the_prose_names_are_registered() -> None:
     registered = {entry["name"] for path in REGISTRIES.glob("*.toml") for entry in load(path.stem).get("entry", ())}
     assert named <= registered, named - registered
     assert "MAX_REQUEST" in stated
+
+
+def test_blocks_of_addresses() -> None:
+    stated = [(entry["name"], entry["lan"]) for entry in load("address-blocks")["entry"]]
+    assert stated == [(str(block), "yes" if lan else "no") for block, lan in records._BLOCKS]
 
 
 def test_reserved_values() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from mycellm_proto.answer import Chunk
+from mycellm_proto.answer import Candidate, Chunk, Logprob, Part
+from mycellm_proto.calls import Procedure
 from mycellm_proto.codec import Value, decode, encode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.frames import (
     TYPES,
     Accept,
+    Call,
     Cancel,
     Countersign,
     Credit,
@@ -17,17 +19,19 @@ from mycellm_proto.frames import (
     FrameType,
     Models,
     Request,
+    Result,
     Tick,
     decode_frame,
 )
 from mycellm_proto.frames import encode as encode_whole
 from mycellm_proto.framing import RawFrame
-from mycellm_proto.limits import MAX_AMOUNT, MAX_DEADLINE_MS, MAX_QUOTES, MAX_TICKS, MAX_TOKENS
+from mycellm_proto.limits import MAX_AMOUNT, MAX_DEADLINE_MS, MAX_LOGPROB, MAX_QUOTES, MAX_TICKS, MAX_TOKENS
 
 from . import constants as c
 from .family import ANY, HEX, DisagreementError, Family, Json, accept, case, outcome, reject
 from .notation import noted
 
+_LOGPROB = Logprob(token=Candidate(text=b"Hi", below=510_826), top=(Candidate(text=b"\xf0\x9f", below=MAX_LOGPROB),))
 _LINK = c.CHAIN.link(3)
 _SIGNATURE = bytes(64)
 _SIGNED: Value = [b"\xa0", _SIGNATURE]
@@ -51,12 +55,21 @@ _FRAMES: tuple[tuple[str, Frame], ...] = (
     ("accept-chunk", Chunk(text="Hello", tokens=1)),
     ("accept-chunk-heartbeat", Chunk(text="", tokens=0)),
     ("accept-chunk-text-without-tokens", Chunk(text="\U0001f344", tokens=0)),
+    ("accept-chunk-reasoning", Chunk(text="hm", tokens=1, part=Part.REASONING)),
+    ("accept-chunk-call", Chunk(text="multiply", tokens=3, part=Part.CALL)),
+    ("accept-chunk-arguments", Chunk(text='{"a": 6}', tokens=5, part=Part.ARGUMENTS)),
+    ("accept-chunk-logprobs", Chunk(text="Hi", tokens=1, logprobs=(_LOGPROB,))),
+    ("accept-chunk-vector", Chunk(text="", tokens=0, part=Part.VECTOR, vector=bytes.fromhex("0000803f000000c0"))),
+    ("accept-chunk-values", Chunk(text="", tokens=0, part=Part.VALUES, vector=b"\0")),
     ("accept-tick", Tick(k=3, link=_LINK)),
     ("accept-tick-most", Tick(k=MAX_TICKS, link=_LINK)),
     ("accept-credit", Credit(limit=MAX_AMOUNT)),
     ("accept-cancel", Cancel(chunks=2, k=3, link=_LINK)),
     ("accept-end", End(salt=c.ANSWER_SALT, close=c.SIGNED_CLOSE)),
     ("accept-countersign", Countersign(signature=_SIGNATURE)),
+    ("accept-call", Call(procedure=Procedure.BALANCE, arguments=encode({0: c.QUOTE.network}))),
+    ("accept-call-of-unknown-procedure", Call(procedure=65_535, arguments=b"")),
+    ("accept-result", Result(result=encode({0: 1_000_000, 1: 26}))),
 )
 
 _TICK: dict[int, Value] = {0: 3, 1: _LINK}
@@ -103,6 +116,16 @@ _REJECTED: tuple[tuple[str, str, FrameType, Value], ...] = (
     ("reject-accept-beyond-most", _SHAPE, FrameType.ACCEPT, {0: MAX_TOKENS + 1}),
     ("reject-chunk-without-tokens", _SHAPE, FrameType.CHUNK, {0: "a"}),
     ("reject-chunk-bytes", _SHAPE, FrameType.CHUNK, {0: b"a", 1: 1}),
+    ("reject-chunk-part-0", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 2: 0}),
+    ("reject-chunk-part-6", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 2: 6}),
+    ("reject-chunk-no-logprobs", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: []}),
+    ("reject-chunk-logprob-without-alternatives", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a", 0]]}),
+    ("reject-chunk-logprob-of-text", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [["a", 0, []]]}),
+    ("reject-chunk-logprob-below-most", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a", MAX_LOGPROB + 1, []]]}),
+    ("reject-chunk-21-alternatives", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a", 0, [[b"a", 0]] * 21]]}),
+    ("reject-chunk-token-of-513-bytes", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a" * 513, 0, []]]}),
+    ("reject-chunk-vector-empty", _SHAPE, FrameType.CHUNK, {0: "", 1: 0, 2: 4, 6: b""}),
+    ("reject-chunk-vector-array", _SHAPE, FrameType.CHUNK, {0: "", 1: 0, 2: 4, 6: [0]}),
     ("reject-tick-beyond-most", _SHAPE, FrameType.TICK, {0: MAX_TICKS + 1, 1: _LINK}),
     ("reject-tick-link-31", _SHAPE, FrameType.TICK, {0: 3, 1: bytes(31)}),
     ("reject-tick-link-33", _SHAPE, FrameType.TICK, {0: 3, 1: bytes(33)}),
@@ -111,6 +134,12 @@ _REJECTED: tuple[tuple[str, str, FrameType, Value], ...] = (
     ("reject-cancel-without-link", _SHAPE, FrameType.CANCEL, {0: 2, 1: 3}),
     ("reject-end-close-of-one-element", "SIG-001~1", FrameType.END, {0: c.SALT, 1: [b"\xa0"]}),
     ("reject-countersign-63", _SHAPE, FrameType.COUNTERSIGN, {0: bytes(63)}),
+    ("reject-call-without-arguments", _SHAPE, FrameType.CALL, {0: 7}),
+    ("reject-call-procedure-65536", _SHAPE, FrameType.CALL, {0: 65_536, 1: b""}),
+    ("reject-call-procedure-text", _SHAPE, FrameType.CALL, {0: "balance", 1: b""}),
+    ("reject-call-arguments-map", _SHAPE, FrameType.CALL, {0: 7, 1: {}}),
+    ("reject-call-unknown-even-key", _EVEN, FrameType.CALL, {0: 7, 1: b"", 2: None}),
+    ("reject-result-null", _SHAPE, FrameType.RESULT, {0: None}),
 )
 
 
