@@ -93,19 +93,21 @@ def _each(check: Callable[[Exchange], str | None], requirement: str) -> Callable
 
 
 def _whole(exchange: Exchange) -> dict[int, Any]:
-    return answer_of(exchange.billed, exchange.close[7])
+    return answer_of(exchange.billed, exchange.close.get(7, 0))
 
 
 def _calls(exchange: Exchange) -> str | None:
     whole = _whole(exchange)
-    if exchange.close[7] == LENGTH and not whole[0]:
+    finish = exchange.close.get(7)
+    if finish == LENGTH and not whole[0] and whole[2]:
         return None  # it thought, or called, for too long
-    return None if whole.get(4) and exchange.close[7] == TOOL_CALLS else "a call was required, and none came"
+    return None if whole.get(4) and finish == TOOL_CALLS else "a call was required, and none came"
 
 
 def _is_json(exchange: Exchange) -> str | None:
-    text = _whole(exchange)[0].lstrip()
-    if exchange.close[7] != STOP:
+    whole = _whole(exchange)
+    text = whole[0].lstrip()
+    if exchange.close.get(7) != STOP and whole[2]:
         return "the answer begins like no JSON object" if text and text[0] != "{" else None
     try:
         value = json.loads(text)
@@ -117,7 +119,7 @@ def _is_json(exchange: Exchange) -> str | None:
 def _has_logprobs(exchange: Exchange) -> str | None:
     whole = _whole(exchange)
     if not whole[0]:
-        return None
+        return None if whole[2] else "nothing was said"
     told = whole.get(5, [])
     said = b"".join(token for token, _, _ in told)
     return None if said == whole[0].encode() else "the tokens of logprobs are not those of the answer"

@@ -143,8 +143,7 @@ class ProviderJob:
 
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
-        generator = self._service.serving(self._admitted)
-        check_abilities(generator.info, self._admitted.request)  # INF-006, before anything is reserved or promised
+        check_abilities(self._service.serving(self._admitted).info, self._admitted.request)  # before it is promised
         if not await self._reserve():
             return None
         async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:

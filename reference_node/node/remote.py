@@ -11,9 +11,10 @@ from mycellm_proto import events as proto
 from mycellm_proto import limits
 from mycellm_proto.answer import Part
 from mycellm_proto.content import ChatRequest, CompletionRequest
-from mycellm_proto.content_codec import FEATURES, parameter_name
+from mycellm_proto.content_codec import parameter_name
 from mycellm_proto.economy import SALT_SIZE
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
+from mycellm_proto.features import FEATURES
 from mycellm_proto.hello import NEEDED
 from mycellm_proto.nodeid import encode_node_id
 from mycellm_proto.order import ContentError, place_order

@@ -25,9 +25,10 @@ from mycellm_proto.content import (
     ToolCall,
     ToolMode,
 )
-from mycellm_proto.content_codec import FEATURES, decode_content, encode_content, features, parameter_name
+from mycellm_proto.content_codec import decode_content, encode_content, parameter_name
 from mycellm_proto.economy import sign
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
+from mycellm_proto.features import FEATURES, features
 from mycellm_proto.fields import ShapeError
 from mycellm_proto.order import ContentError
 

@@ -23,7 +23,7 @@ from mycellm_proto.economy import response_commitment
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.frames import encode as encode_frame
 from mycellm_proto.framing import FrameReader
-from mycellm_proto.limits import MAX_CALLS, MAX_DIMENSIONS
+from mycellm_proto.limits import MAX_DIMENSIONS, MAX_TOOL_CALLS
 
 from .constants import ANSWER_SALT
 from .family import HEX, NUMBER, Family, Json, accept, case, outcome, reject
@@ -65,7 +65,7 @@ _GOOD: tuple[tuple[str, str, Content, list[Chunk], FinishReason], ...] = (
     ("accept-text-after-a-call", "INF-036~1", _CHAT, [_CALL, _ARGUMENTS, _text(), _THOUGHT], _STOP),
     ("accept-the-call-that-was-chosen", "INF-037~1", replace(_CHAT, tool_choice="g"), [_OTHER], _TOOLS),
     ("accept-one-call-of-one", "INF-037~1", replace(_CHAT, parallel_tool_calls=False), [_CALL, _ARGUMENTS], _TOOLS),
-    ("accept-most-calls", "INF-037~1", _CHAT, [_CALL] * MAX_CALLS, _TOOLS),
+    ("accept-most-calls", "INF-037~1", _CHAT, [_CALL] * MAX_TOOL_CALLS, _TOOLS),
     ("accept-logprobs", "INF-038~1", _CHAT, [replace(_text(), logprobs=(_ONE,))], _STOP),
     ("accept-logprobs-later", "INF-038~1", _CHAT, [_COUNTED, replace(_text(), logprobs=(_ONE, _ONE))], _STOP),
     ("accept-vectors", "INF-039~1", _EMBEDDING, [_HEARTBEAT, _numbers(), _HEARTBEAT, _numbers()], _STOP),
@@ -88,7 +88,7 @@ _BAD: tuple[tuple[str, str, Content, list[Chunk], FinishReason], ...] = (
     ("reject-call-where-none-may-be", "INF-037~1", replace(_CHAT, tool_choice=ToolMode.NONE), [_CALL], _TOOLS),
     ("reject-call-of-another-than-chosen", "INF-037~1", replace(_CHAT, tool_choice="g"), [_CALL], _TOOLS),
     ("reject-two-calls-of-one", "INF-037~1", replace(_CHAT, parallel_tool_calls=False), [_CALL, _OTHER], _TOOLS),
-    ("reject-one-call-beyond-most", "INF-037~1", _CHAT, [_CALL] * (MAX_CALLS + 1), _TOOLS),
+    ("reject-one-call-beyond-most", "INF-037~1", _CHAT, [_CALL] * (MAX_TOOL_CALLS + 1), _TOOLS),
     (
         "reject-logprobs-unasked",
         "INF-038~1",
