@@ -103,8 +103,9 @@ class Proofs:
         return None if held is None else held[0]
 
     def mutual(self, network: bytes, now: float) -> bool:
-        """Whether both nodes have proved the network to each other here."""
-        return network in self._given and self.peer(network, now) is not None
+        """Whether both nodes have proved the network to each other here (DSC-014, DSC-017)."""
+        given = self._given.get(network)
+        return given is not None and now < given.expires and self.peer(network, now) is not None
 
     # What is checked before anything is offered, ordered or admitted
 

@@ -38,6 +38,24 @@ class LocalModel:
         """Whether this node is to run a model."""
         return not self._settings.no_model or self.engine is not None
 
+    @property
+    def ready(self) -> bool:
+        """Whether it answers, if this node is to run one."""
+        return self.engine is not None or not self.wanted
+
+    def health(self) -> dict[str, object]:
+        """How far it is, as JSON."""
+        failed = self.failure is not None
+        return {
+            "status": "ok" if self.ready else "failed" if failed else "starting",
+            "progress": {
+                "stage": "failed" if failed else "ready" if self.ready else self.progress.stage,
+                "done": self.progress.done,
+                "total": self.progress.total,
+                "detail": self.failure or self.progress.detail,
+            },
+        }
+
     def serving(self, owner: bytes) -> Generator | None:
         """The engine for the requests of one owner (see `reference_node.engine.owners`)."""
         return self.engine.owned_by(owner) if isinstance(self.engine, Engine) else self.engine

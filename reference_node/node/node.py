@@ -111,7 +111,11 @@ class Node:
         )
         self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
-        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers), self._accounting.run())
+        self.discovery = self._networking.discovery(
+            self._peers, self._background, self.where_reached, settings=self._settings, key=self._identity.key
+        )
+        upkeep = self._networking.upkeep(self._peers)
+        work = (self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run())
         self._tasks = [asyncio.create_task(each) for each in work]
         if self._local.wanted and self._local.engine is None:
             self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
@@ -120,20 +124,11 @@ class Node:
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self._local.engine is not None or not self._local.wanted
+        return self._local.ready
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        progress = self._local.progress
-        failed = self._local.failure is not None
-        return {
-            "status": "ok" if self.ready() else "failed" if failed else "starting",
-            "progress": {
-                "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
-                "done": progress.done,
-                "total": progress.total,
-                "detail": self._local.failure or progress.detail,
-            },
+        return self._local.health() | {
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
@@ -144,6 +139,8 @@ class Node:
 
     def where_reached(self) -> list[Address]:
         """Where other nodes reach this one, as far as it can know."""
+        if self._settings.announce:
+            return list(self._settings.announce)
         host, port = self._endpoint.address
         return where_reached(Address(host=host, port=port))
 
@@ -191,6 +188,7 @@ class Node:
         if self._advertising is not None:
             self._advertising.cancel()
         await self._service.aclose()
+        await self.discovery.aclose()
         await self._background.settle(GRACE_S)
         for link in list(self._peers.links):
             link.close(ErrorCode.SHUTTING_DOWN)
@@ -213,7 +211,7 @@ class Node:
         self._networking.introductions.authenticated(link)
         link.advertise(self._offers(link))
         if link.is_initiator and link.session is not None and link.session.pinned:
-            self._background.run(self._networking.introductions.introduce(link))
+            self._background.run(self._networking.introduce(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -226,6 +224,7 @@ class Node:
     def over(self, link: PeerLink) -> None:
         """A link is closed."""
         self._peers.over(link)
+        self.discovery.over(link)
 
     # Inside
 
