@@ -184,6 +184,7 @@ FINISH_REASONS: Mapping[FinishReason, str] = {
     FinishReason.STOP: "stop",
     FinishReason.LENGTH: "length",
     FinishReason.CEILING: "length",
+    FinishReason.TOOL_CALLS: "tool_calls",
 }
 """Ends that are answers, in OpenAI's words."""
 
