@@ -17,12 +17,8 @@ from . import hello
 from .caller import Caller
 from .connection import Connection
 from .consumer import Consumer
-<<<<<<< HEAD
-from .node import Node
-=======
 from .networks import PROVE, SHOW
-from .node import CALLS, CHAT, Node
->>>>>>> main
+from .node import CALLS, Node
 from .port import Port
 from .rules import NotAskedError
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-<<<<<<< HEAD
 import struct
-from collections.abc import Callable, Mapping
-=======
 from collections.abc import Callable, Iterable, Mapping
->>>>>>> main
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,11 +13,8 @@ from conformance import signing
 from conformance.answers import ARGUMENTS, CALL, CAPABILITIES, COMPLETE, EMBED, VALUES, VECTOR
 from conformance.dcbor import Item
 from conformance.entropy import Entropy
-<<<<<<< HEAD
 from conformance.finish import LENGTH, STOP, TOOL_CALLS
-=======
 from conformance.members import PROVIDER, Member, Proof, Signed
->>>>>>> main
 from conformance.signing import Key
 
 from .authority import Authority
@@ -121,15 +114,10 @@ class Node:
     lifetime = 60
     """Seconds for which a quote is good."""
     version_range = (1, 1)
-<<<<<<< HEAD
     capabilities = (*sorted((*CAPABILITIES.values(), CALLS)),)
     applies: frozenset[int] = frozenset((18, 20, 22, 24, 26, 30))
     """Keys of contents beyond the common ones that its model cares for."""
-    procedures: Mapping[int, Procedure] = {}
-=======
-    capabilities = (CHAT, CALLS)
     procedures: Mapping[int, Procedure] = PROCEDURES
->>>>>>> main
     """What it answers to calls; everything else it does not serve."""
     serves = True
     distrusts_certificates = False

@@ -11,7 +11,6 @@ from conformance.answers import EMBED
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH, STOP
-from conformance.members import CONSUMER
 from conformance.offer import Quote, leads_to
 
 from .admission import Admission
@@ -128,73 +127,6 @@ class Provider(Admission):
         self.connection.admitted()
         self.decide()
 
-<<<<<<< HEAD
-=======
-    def request_body(self, body: bytes) -> dict[int, Item]:
-        """Check d."""
-        try:
-            request = self.rules.decode(body)
-        except dcbor.NotDeterministicError:
-            raise self.malformed() from None
-        if shapes.broken("request", request) is not None:
-            raise self.malformed()
-        return shapes.known("request", request)
-
-    def malformed(self) -> Exception:
-        """ERR-006: what is wrong with a request ends the request, and not the connection."""
-        return FailError("ENCODING") if self.rules.skips("ERR-006") else RefuseError("MALFORMED")
-
-    def judge_content(self, encoded: bytes) -> dict[int, Item]:
-        """Checks g and h."""
-        try:
-            content = self.rules.decode(encoded)
-        except dcbor.NotDeterministicError:
-            if self.rules.skips("INF-003"):
-                return {}
-            raise RefuseError("MALFORMED") from None
-        operation = content.get(0) if isinstance(content, dict) else None
-        unknown = type(operation) is int and operation != CHAT
-        self.rules.forbid("INF-005", unknown, RefuseError("UNSUPPORTED"))
-        broken = shapes.broken("chat-request", content) is not None
-        self.rules.forbid("INF-004", broken and not unknown, RefuseError("MALFORMED"))
-        return shapes.known("chat-request", content) if isinstance(content, dict) else {}
-
-    def judge_open(self, request: Mapping[int, Item], peer: bytes) -> None:
-        """Checks i to k."""
-        body, signature = request[2]
-        try:
-            opened = self.rules.decode(body)
-        except dcbor.NotDeterministicError:
-            raise self.malformed() from None
-        self.rules.forbid("RCP-008", shapes.broken("open-body", opened) is not None, RefuseError("BAD_OPEN"))
-        parties = opened[1] == peer and opened[2] == self.node.key.public
-        self.rules.forbid("RCP-009", not parties, RefuseError("BAD_OPEN"))
-        proved = signing.is_signed_by(opened[1], signing.OPEN, body, signature)
-        self.rules.forbid("RCP-010", not proved, RefuseError("BAD_OPEN"))
-        self.opened, self.open_name = opened, signing.name(signing.OPEN, body)
-        self.signed = [[body, signature]]
-
-    def judge_terms(self, request: Mapping[int, Item]) -> None:
-        """Checks l to n."""
-        opened, forbid = self.opened, self.rules.forbid
-        signed = self.connection.offered.get(opened[5])
-        forbid("RCP-004", signed is None, RefuseError("UNKNOWN_QUOTE"))
-        if signed is None:
-            signed = self.node.key.signed(signing.QUOTE, self.node.quote())
-        quote = self.quote = Quote.read(signed[0])
-        self.signed.insert(0, signed)
-        late = self.node.clock() >= quote.expires + limit("CLOCK_SKEW")
-        forbid("RCP-005", late, RefuseError("QUOTE_EXPIRED"))
-        forbid("RCP-011", opened[0] != quote.network or self.content.get(1) != quote.model, RefuseError("BAD_OPEN"))
-        member = opened[0] == signing.DIRECT or self.connection.plays(opened[0], CONSUMER)
-        forbid("NET-036", not member, RefuseError("NOT_MEMBER"))
-        forbid("RCP-036", opened[7] > limit("MAX_TICKS") * quote.tick_value, RefuseError("BAD_OPEN"))
-        committed = signing.name(signing.REQUEST, dcbor.encode(request[1]), request[0])
-        forbid("RCP-012", opened[6] != committed, RefuseError("BAD_OPEN"))
-        self.link = opened[8]
-        self.release(quote.prepaid_ticks, request[3])
-
->>>>>>> main
     def decide(self) -> None:
         """Check o, and ACCEPT. Raises `RefuseError`."""
         quote = self._terms()

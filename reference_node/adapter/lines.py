@@ -44,13 +44,9 @@ VERBS: dict[str, tuple[str, ...]] = {
 OPTIONAL = (
     *(f"start.{name}" for name in VERBS["start"]),
     "restart.kill",
-<<<<<<< HEAD
-    *(f"ask.{name}" for name in PARAMETERS),
-=======
-    *(f"ask.{name}" for name in ("network", "stop", *SAMPLING)),
+    *(f"ask.{name}" for name in ("network", *PARAMETERS)),
     "join.node_certificate",
     "create-network.settled",
->>>>>>> main
 )
 STOP_WITHIN_S = 10.0
 _CHUNK = 1 << 16

@@ -24,11 +24,8 @@ from ..networks import NetworkError
 from ..node import Node, clock, probe
 from ..store import RECEIPTS_FILE
 from ..store.audit import open_archive
-<<<<<<< HEAD
-from .parameters import wished
-=======
 from .membership import NetworkVerbs
->>>>>>> main
+from .parameters import wished
 from .words import Words
 
 if TYPE_CHECKING:
