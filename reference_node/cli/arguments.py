@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
-COMMANDS = ("serve", "models", "identity", "peers", "chat", "receipts", "config", "doctor")
+COMMANDS = ("serve", "models", "identity", "peers", "chat", "receipts", "apikeys", "env", "config", "doctor")
 GROUPS = {
     "places": "Places and access",
     "model": "The model on this machine",
@@ -101,7 +101,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 def _add_setting(parser: argparse._ActionsContainer, setting: Setting) -> None:
     destination = f"setting_{setting.name}"
-    default = "" if setting.several or setting.name in ("no_model", "cache") else f" (default: {setting.default})"
+    default = f" (default: {setting.default})" if setting.default and setting.default != "false" else ""
     text = (setting.help + default).replace("%", "%%")
     if not setting.metavar:
         parser.add_argument(

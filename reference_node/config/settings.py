@@ -20,6 +20,7 @@ from .values import (
     parse_allowed,
     parse_key,
     parse_model,
+    parse_other_model,
     parse_path,
     parse_peer,
     parse_switch,
@@ -58,6 +59,8 @@ class Settings:
     price_in: int
     price_out: int
     request_timeout: int
+    default_model: str
+    default_embedding_model: str
     api_key: str = field(repr=False)
     log_level: str
 
@@ -123,6 +126,11 @@ SETTINGS: tuple[Setting, ...] = (
             help="the model that this node runs"),
     Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="run no model here; use those of peers"),
+    Setting(name="default_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
+            help="the model that answers for names that clients bring along (claude-*, gpt-*, o3 and the like); "
+                 "default: the first one that chats"),
+    Setting(name="default_embedding_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
+            help="the same for text-embedding-*; default: the first one that makes embeddings"),
     Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,
             help="int4 (small and fast), q8, or fp32 (exact)"),
     Setting(name="device", parse=one_of("auto", "cpu", "cuda"), default="auto", metavar="NAME", group=_MODEL,

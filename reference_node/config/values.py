@@ -104,6 +104,11 @@ def parse_model(text: str) -> str:
     return text
 
 
+def parse_other_model(text: str) -> str:
+    """A model id, or nothing. Raises `ValueError`."""
+    return parse_model(text) if text else text
+
+
 def parse_key(text: str) -> str:
     """An API key, or nothing. Raises `ValueError`."""
     if text and (not 16 <= len(text) <= 256 or not text.isascii() or any(not "!" <= c <= "~" for c in text)):

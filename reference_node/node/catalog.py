@@ -37,9 +37,9 @@ class NodeCatalog:
             found.setdefault(remote.quote.model, remote.info)
         return list(found.values())
 
-    def find(self, model_id: str) -> Generator | None:
+    def find(self, model_id: str, owner: bytes | None = None) -> Generator | None:
         """Who serves ``model_id``: this node, else the offering peer with the fewest requests of ours."""
-        engine = self._local.serving(LOCAL_OWNER)
+        engine = self._local.serving(LOCAL_OWNER if owner is None else owner)
         if engine is not None and engine.info.id == model_id:
             return engine
         offers = [remote for remote in self._remote() if remote.quote.model == model_id]
