@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from mycellm_proto.content import ChatRequest
+from mycellm_proto.content import Content
 from reference_node.generation import Event, ModelInfo
 
 LOCAL_OWNER = b"local"
@@ -20,8 +20,20 @@ class Answering(Protocol):
         """The model."""
         ...
 
-    def answer(self, request: ChatRequest, owner: bytes | None) -> AsyncGenerator[Event, None]:
+    def answer(self, request: Content, owner: bytes | None) -> AsyncGenerator[Event, None]:
         """Answers one request of that owner; None is nobody in particular, whose requests share nothing."""
+        ...
+
+    def count_tokens(self, request: Content) -> int:
+        """Tokens of a request's input."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """A text's tokens."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens."""
         ...
 
 
@@ -36,6 +48,18 @@ class OwnedGenerator:
         """The model."""
         return self._engine.info
 
-    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """See `reference_node.generation`."""
         return self._engine.answer(request, self._owner)
+
+    def count_tokens(self, request: Content) -> int:
+        """Tokens of a request's input, as `Started` would say. Raises `GenerationError`. Blocking."""
+        return self._engine.count_tokens(request)
+
+    def encode(self, text: str) -> list[int]:
+        """A text's tokens."""
+        return self._engine.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens."""
+        return self._engine.decode(ids)

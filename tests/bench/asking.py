@@ -26,8 +26,8 @@ def chat(*turns: str, max_tokens: int = 1) -> ChatRequest:
 
 def story_of(engine: Engine, tokens: int) -> str:
     """A text whose prompt has at least that many tokens, and hardly more."""
-    empty = engine.count_tokens(chat("").messages)
-    each = engine.count_tokens(chat(SENTENCE * 11).messages) - engine.count_tokens(chat(SENTENCE).messages)
+    empty = engine.count_tokens(chat(""))
+    each = engine.count_tokens(chat(SENTENCE * 11)) - engine.count_tokens(chat(SENTENCE))
     return SENTENCE * -(-(tokens - empty) * 10 // each)
 
 
