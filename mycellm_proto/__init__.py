@@ -9,7 +9,8 @@ from __future__ import annotations
 from .admission import Admitted, admit
 from .codec import EncodingError, Reason, Value, decode, encode
 from .connection import Connection
-from .content import ChatRequest, FinishReason, Message, Operation, Role, Sampling, decode_content, encode_content
+from .content import ChatRequest, FinishReason, Message, Operation, Role, Sampling
+from .content_codec import decode_content, encode_content
 from .economy import DIRECT_NETWORK, Assurance, Close, Evidence, Open, Quote, sign
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .exporter import EXPORTER_LABEL, channel_binding

@@ -109,7 +109,7 @@ class Control:
     def _offer(self) -> Hello:
         """What this side offers, whoever the peer is."""
         reserved = self._grease.draw()
-        capabilities = {int(Capability.CHAT)} | ({reserved} if reserved is not None else set())
+        capabilities = {int(each) for each in Capability} | ({reserved} if reserved is not None else set())
         return Hello(
             role=self._role,
             node_key=self._key.public,

@@ -39,6 +39,7 @@ class ErrorCode(IntEnum):
     DEADLINE_EXCEEDED = 57
     CANCELLED = 58
     PEER_GONE = 59
+    BAD_ANSWER = 63
     # Credit.
     BAD_OPEN = 64
     UNKNOWN_QUOTE = 65

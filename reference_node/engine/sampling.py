@@ -5,8 +5,8 @@ The draw of the token at absolute position ``p`` (tokens before it, the prompt's
 
 1. Repetition penalty ``r``, for every token of the prompt and of the answer so far: a positive logit is divided by
    ``r``, another one multiplied. Then subtract ``presence`` from the logit of every token generated before, and
-   ``frequency`` for each time. Then add the request's bias. Then what the answer's form forbids (`reference_node.engine.grammar`)
-   gets no probability.
+   ``frequency`` for each time. Then add the request's bias. Then what the answer's form forbids
+   (`reference_node.engine.grammar`) gets no probability.
 2. Temperature 0: the highest logit, the lowest id among equals. Otherwise divide by the temperature.
 3. Candidates, most probable first (lowest id among equals): at most ``top_k``; then the fewest whose probability, over
    the whole vocabulary, adds up to ``top_p``; then those with at least ``min_p`` times the first one's probability.

@@ -12,9 +12,10 @@ from mycellm_proto import limits
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import SALT_SIZE
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.provider import HEARTBEAT
 
 from .. import log
-from ..generation import Delta, Finished, GenerationError, Started
+from ..generation import Delta, Finished, GenerationError, Started, check_abilities
 from ..store import (
     AllowanceExhaustedError,
     BrokenChainError,
@@ -23,20 +24,19 @@ from ..store import (
     StoreError,
 )
 from . import clock
+from .pieces import chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable
 
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
+    from mycellm_proto.answer import Chunk
     from mycellm_proto.provider import ProviderExchange
 
     from ..generation import Generator
     from .peer_link import PeerLink
     from .serving import Service
-
-PIECE = 4000
-"""Characters of one CHUNK at most: at four bytes each they fit `limits.MAX_CHUNK`."""
 
 REFUSALS = {
     FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN,
@@ -138,6 +138,7 @@ class ProviderJob:
         """Why the answer ended; None where the request was refused."""
         if (generator := self._admit()) is None:
             return None
+        check_abilities(generator.info, self._admitted.request)  # INF-006, before anything is promised or reserved
         if not await self._reserve():
             return None
         self._listen_for_silence()
@@ -194,27 +195,25 @@ class ProviderJob:
         return self._accepted
 
     async def _deliver(self, event: Delta) -> FinishReason | None:
-        """Send text as soon as it is paid and credited; why the answer ends before all of it, where it does."""
-        tokens = event.tokens
-        for piece in _pieces(event.text):
+        """Send what is there once it is paid and credited; why the answer ends before all of it, where it does."""
+        for chunk in chunks_of(event):
             exchange = self._link.protocol.provider(self._stream_id)
             if exchange is None:  # over: `settled` has interrupted this task
                 await asyncio.sleep(0)
                 return None
-            if (reason := exchange.bound(piece, tokens)) is not None:
+            if (reason := exchange.bound(chunk)) is not None:
                 return reason
-            if not await self._until_ready(exchange, piece, tokens):
+            if not await self._until_ready(exchange, chunk):
                 return FinishReason.DEADLINE
-            self._link.protocol.chunk(self._stream_id, piece, tokens, clock.now())
+            self._link.protocol.chunk(self._stream_id, chunk, clock.now())
             self._spoke = clock.now()
             self._link.work()
-            tokens = 0
         await asyncio.sleep(0)  # text leaves before the engine is asked for more
         return None
 
-    async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> bool:
+    async def _until_ready(self, exchange: ProviderExchange, chunk: Chunk) -> bool:
         """Wait for payment and credit; False once the request's own deadline has passed (INF-013)."""
-        while not exchange.ready(piece, tokens, clock.now()):
+        while not exchange.ready(chunk, clock.now()):
             self._link.work()  # sets the timer for the payment that is waited for
             self._wake.clear()
             try:
@@ -235,8 +234,8 @@ class ProviderJob:
         now = clock.now()
         if now >= self._spoke + limits.HEARTBEAT:
             self._spoke = now
-            if self._accepted and exchange is not None and exchange.ready("", 0, now):
-                self._link.protocol.chunk(self._stream_id, "", 0, now)
+            if self._accepted and exchange is not None and exchange.ready(HEARTBEAT, now):
+                self._link.protocol.chunk(self._stream_id, HEARTBEAT, now)
                 self._link.work()
         self._listen_for_silence()
 
@@ -290,10 +289,3 @@ class ProviderJob:
             self._kept = None
             refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
             self._service.background.run(refused)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """``text`` in pieces that fit a CHUNK, at least one."""
-    yield text[:PIECE]
-    for start in range(PIECE, len(text), PIECE):
-        yield text[start : start + PIECE]

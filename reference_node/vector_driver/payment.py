@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import IntEnum
+from typing import Any
 
 from mycellm_proto.admission import admit
 from mycellm_proto.codec import decode, encode
-from mycellm_proto.content import ChatRequest, decode_content
+from mycellm_proto.content import Content
+from mycellm_proto.content_codec import decode_content
 from mycellm_proto.economy import quote_body, read_quote
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
 from mycellm_proto.frames import FrameType, Request, decode_frame
@@ -23,19 +26,21 @@ def content(inputs: Inputs) -> Outcome:
     return outcome_of(lambda: accept(request=_shown(decode_content(octets(inputs["hex"])))))
 
 
-def _shown(request: ChatRequest) -> Outcome:
-    sampling = {name: value for name, value in asdict(request.sampling).items() if value is not None}
-    if "seed" in sampling:
-        sampling["seed"] = str(sampling["seed"])
-    return {
-        "operation": request.operation.name,
-        "model": request.model,
-        "messages": [{"role": each.role.name, "content": each.content} for each in request.messages],
-        "max_tokens": request.max_tokens,
-        "deadline_ms": request.deadline_ms,
-        "stop": list(request.stop),
-        "sampling": sampling,
-    }
+def _shown(request: Content) -> Outcome:
+    """Every parameter that is set, under its name; a seed in text, since not every reader has integers of 64 bits."""
+    shown: Any = _plain(asdict(request))
+    if "seed" in shown.get("sampling", {}):
+        shown["sampling"]["seed"] = str(shown["sampling"]["seed"])
+    return {"operation": request.operation.name, **shown}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        shown = {name: each for name, each in value.items() if each is not None and (each != () or name == "stop")}
+        return {name: _plain(each) for name, each in shown.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.name if isinstance(value, IntEnum) else value
 
 
 def quote(inputs: Inputs) -> Outcome:

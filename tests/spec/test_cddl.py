@@ -9,7 +9,7 @@ from typing import Any
 import cbor2
 import pytest
 
-from mycellm_proto import content, economy, hello
+from mycellm_proto import content_codec, economy, hello
 from mycellm_proto.fields import Shape
 from mycellm_proto.frames import FrameType
 from mycellm_proto.framing import FrameReader, RawFrame
@@ -22,7 +22,9 @@ GRAMMAR = Grammar()
 SHALLOW = Grammar(bodies=False)
 """Takes any byte string as the body of a signed object."""
 SHAPES = (
-    content.CHAT_REQUEST,
+    content_codec.CHAT_REQUEST,
+    content_codec.COMPLETION_REQUEST,
+    content_codec.EMBEDDING_REQUEST,
     economy.QUOTE,
     economy.OPEN,
     economy.CLOSE,

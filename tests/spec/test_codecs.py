@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conformance import dcbor
 from mycellm_proto import codec
-from mycellm_proto.content import CHAT_REQUEST, decode_content
+from mycellm_proto.content_codec import CHAT_REQUEST, decode_content
 from mycellm_proto.economy import CLOSE, OPEN, QUOTE
 from mycellm_proto.errors import ProtocolError
 from mycellm_proto.frames import FrameType, decode_frame

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mycellm_proto import place_order
+from mycellm_proto.answer import Answer, Chunk
 from mycellm_proto.codec import Value, encode
 from mycellm_proto.consumer import ConsumerExchange
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import response_commitment, sign
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.events import Ended, Failed
-from mycellm_proto.frames import Accept, Chunk, End
+from mycellm_proto.frames import Accept, End
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.limits import MAX_AMOUNT, MAX_TOKENS
 from mycellm_proto.signed import Context, Signed, digest
@@ -82,7 +83,7 @@ def _billed(change: Mapping[int, Value], key: SigningKey = c.BOB) -> _View:
 
 
 def _response(text: str, finish: FinishReason, tokens: int) -> bytes:
-    return response_commitment(c.ANSWER_SALT, text, finish, tokens)
+    return response_commitment(c.ANSWER_SALT, Answer(text=text), finish, tokens)
 
 
 def _cancelled(chunks: int, ticks: int, **changes: object) -> _View:

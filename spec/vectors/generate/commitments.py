@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mycellm_proto.answer import Answer
 from mycellm_proto.codec import Value, encode
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import direct_network, request_commitment, response_commitment
@@ -42,7 +43,7 @@ def _cases() -> list[dict[str, Json]]:
     )
     for slug, salt, text, finish, tokens in answers:
         items: list[Value] = [salt, {0: text, 1: int(finish), 2: tokens}]
-        expected = response_commitment(salt, text, finish, tokens)
+        expected = response_commitment(salt, Answer(text=text), finish, tokens)
         made.append(_case(slug, "RCP-007~1", Context.RESPONSE, items, expected))
     return made
 

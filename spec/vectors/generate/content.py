@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mycellm_proto.codec import Value, encode
-from mycellm_proto.content import MILLION, ChatRequest, Message, Role, Sampling, decode_content, encode_content
+from mycellm_proto.content import MILLION, ChatRequest, Message, Role, Sampling
+from mycellm_proto.content_codec import decode_content, encode_content
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.limits import MAX_DEADLINE_MS, MAX_TOKENS
 

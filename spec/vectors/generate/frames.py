@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from mycellm_proto.answer import Chunk
 from mycellm_proto.codec import Value, decode, encode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.frames import (
     TYPES,
     Accept,
     Cancel,
-    Chunk,
     Countersign,
     Credit,
     End,
