@@ -10,7 +10,7 @@ from mycellm_proto.nodeid import encode_node_id
 
 from .values import (
     DEFAULT_HOME,
-    DEFAULT_MODEL,
+    DEFAULT_MODELS,
     Access,
     Address,
     PeerAddress,
@@ -42,7 +42,7 @@ class Settings:
     cache: Path
     api: Address
     quic: Address
-    model: str
+    model: tuple[str, ...]
     no_model: bool
     variant: str
     device: str
@@ -119,8 +119,9 @@ SETTINGS: tuple[Setting, ...] = (
             help="longest time for one request"),
     Setting(name="log_level", parse=one_of("debug", "info", "warning", "error"), default="info", metavar="LEVEL",
             group=_PLACES, everywhere=True, help="debug, info, warning or error; logs never hold prompts or answers"),
-    Setting(name="model", parse=parse_model, default=DEFAULT_MODEL, metavar="ID", group=_MODEL,
-            help="the model that this node runs"),
+    Setting(name="model", parse=parse_model, default=DEFAULT_MODELS, metavar="ID", group=_MODEL, several=True,
+            help="a model that this node runs; may be repeated, the first is the one to chat with. `scripted`: an engine "
+                 "without weights that answers by rules, for tests (python3 -m pydoc reference_node.scripted)"),
     Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="run no model here; use those of peers"),
     Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,

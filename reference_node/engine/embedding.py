@@ -19,8 +19,8 @@ from tokenizers import Tokenizer
 from mycellm_proto.answer import Part
 from mycellm_proto.content import Content, EmbeddingRequest, FinishReason, Operation, Prompt
 from mycellm_proto.errors import ErrorCode
-from reference_node.engine.options import Device
-from reference_node.engine.owners import OwnedGenerator
+from reference_node.engine.options import Device, Memory
+from reference_node.engine.owners import InFlight, OwnedGenerator
 from reference_node.generation import (
     Abilities,
     Delta,
@@ -53,19 +53,20 @@ class EmbeddingEngine:
 
     def __init__(
         self, info: ModelInfo, tokenizer: Tokenizer, encode: Encode, *, dimensions: int, device: Device,
-        queue_limit: int, clock: Callable[[], float] = time.monotonic,
+        queue_limit: int, clock: Callable[[], float] = time.monotonic, memory: Memory | None = None,
     ) -> None:  # fmt: skip
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.info, self.device = replace(info, abilities=ABILITIES), device
+        self.memory = memory or Memory()
         self._tokenizer, self._hidden, self._dimensions, self._clock = tokenizer, encode, dimensions, clock
         self._queue_limit, self._pending = queue_limit, 0
         self._closing = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine-{info.id}")
 
-    def owned_by(self, owner: bytes) -> OwnedGenerator:
+    def owned_by(self, owner: bytes, in_flight: InFlight | None = None) -> OwnedGenerator:
         """The engine for the requests of one owner: nothing is kept of any."""
-        return OwnedGenerator(self, owner)
+        return OwnedGenerator(self, owner, in_flight)
 
     def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """Answers a request; see `reference_node.generation`."""

@@ -11,8 +11,8 @@ from mycellm_proto.content import Content, EmbeddingRequest
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine.job import Job, Outlet
 from reference_node.engine.loop import Clock, DecodeLoop
-from reference_node.engine.options import Device
-from reference_node.engine.owners import OwnedGenerator
+from reference_node.engine.options import Device, Memory
+from reference_node.engine.owners import InFlight, OwnedGenerator
 from reference_node.engine.preparation import Preparation
 from reference_node.engine.runner import Runner
 from reference_node.engine.sampling import Sampler, plan_sampling
@@ -25,7 +25,7 @@ class Engine:
 
     def __init__(
         self, info: ModelInfo, manifest: Manifest, preparation: Preparation, runner: Runner, *, device: Device,
-        queue_limit: int, clock: Clock = time.monotonic, prefix_cache: bool = True,
+        queue_limit: int, clock: Clock = time.monotonic, prefix_cache: bool = True, memory: Memory | None = None,
     ) -> None:  # fmt: skip
         self._info = replace(info, abilities=preparation.abilities)
         self._manifest, self._preparation, self._clock = manifest, preparation, clock
@@ -33,16 +33,16 @@ class Engine:
         self._loop = DecodeLoop(
             runner, queue_limit=queue_limit, clock=clock, name=f"engine-{info.id}", prefix_cache=prefix_cache
         )
-        self.device = device
+        self.device, self.memory = device, memory or Memory()
 
     @property
     def info(self) -> ModelInfo:
         """The model; its context length is the engine's limit for prompt and answer together."""
         return self._info
 
-    def owned_by(self, owner: bytes) -> OwnedGenerator:
+    def owned_by(self, owner: bytes, in_flight: InFlight | None = None) -> OwnedGenerator:
         """The engine for the requests of one owner: `LOCAL_OWNER`, an API key's, or a consumer's node id."""
-        return OwnedGenerator(self, owner)
+        return OwnedGenerator(self, owner, in_flight)
 
     def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """Answers a request of nobody in particular: it reuses nothing and leaves nothing to reuse."""
@@ -80,9 +80,13 @@ class Engine:
         finally:
             self._loop.cancel(job)
 
+    def prompt_of(self, request: Content) -> Sequence[int]:
+        """The tokens of a request's input. Raises `GenerationError`. Blocking."""
+        return self._preparation.prepare(request).prompt
+
     def count_tokens(self, request: Content) -> int:
         """Tokens of a request's input, as `Started` would say. Raises `GenerationError`. Blocking."""
-        return len(self._preparation.prepare(request).prompt)
+        return len(self.prompt_of(request))
 
     def encode(self, text: str) -> list[int]:
         """A text's tokens."""

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from reference_node.engine.decoder import DecoderRunner
 from reference_node.engine.embedding import EmbeddingEngine
 from reference_node.engine.engine import Engine
-from reference_node.engine.options import Device, EngineError, EngineOptions
+from reference_node.engine.options import Device, EngineError, EngineOptions, Memory, available_memory
 from reference_node.engine.pool import DevicePool, HostPool, KvPool, KvShape, choose_capacity
 from reference_node.engine.preparation import Preparation
 from reference_node.engine.runner import ROW_BY_ROW, PooledRunner, Runner
@@ -41,10 +41,12 @@ def _load(model: InstalledModel, options: EngineOptions, progress: ProgressCallb
     verify_installed(model, progress)
     progress(Progress(stage="load", done=0, total=0, detail=model.id))
     manifest = model.manifest
+    check_weights(model, options)
     if manifest.io is GraphIo.ENCODER:
         return _load_encoder(model, options)
     device = _device_for(manifest, options)
     runner = _runner(model, options, device)
+    cache = runner.slots * runner.capacity * _token_bytes(manifest)
     info = ModelInfo(
         id=model.id, digest=model.digest, context_length=runner.capacity, owner=manifest.owner, created=model.created
     )
@@ -53,6 +55,7 @@ def _load(model: InstalledModel, options: EngineOptions, progress: ProgressCallb
     return Engine(
         info, manifest, preparation, runner, device=device,
         queue_limit=options.queue_limit, prefix_cache=options.prefix_cache,
+        memory=Memory(weights=model.size, cache=cache),
     )  # fmt: skip
 
 
@@ -72,7 +75,28 @@ def _load_encoder(model: InstalledModel, options: EngineOptions) -> EmbeddingEng
     return EmbeddingEngine(
         info, Tokenizer.from_file(str(model.folder / TOKENIZER_NAME)), encode, device=Device.CPU,
         dimensions=manifest.kv_heads * manifest.head_size, queue_limit=options.queue_limit,
+        memory=Memory(weights=model.size),
     )  # fmt: skip
+
+
+def check_weights(model: InstalledModel, options: EngineOptions, memory: int | None = None) -> None:
+    """Raises `EngineError` where the model's weights do not fit into memory. ``memory``: None to ask the system."""
+    left = max(0, (available_memory() if memory is None else memory) - options.reserved)
+    if model.size > left:
+        raise EngineError(
+            f"{model.id} takes {model.size >> 20} MiB, but {left >> 20} MiB are available. "
+            "Unload another model, or take a smaller one."
+        )
+
+
+def _dtype(manifest: Manifest) -> type[np.float16 | np.float32]:
+    return np.float16 if manifest.variant == CUDA_VARIANT else np.float32
+
+
+def _token_bytes(manifest: Manifest) -> int:
+    """What one token takes in the KV cache."""
+    itemsize = np.dtype(_dtype(manifest)).itemsize
+    return 2 * manifest.layers * manifest.kv_heads * manifest.head_size * itemsize
 
 
 def _device_for(manifest: Manifest, options: EngineOptions) -> Device:
@@ -90,15 +114,13 @@ def _runner(model: InstalledModel, options: EngineOptions, device: Device) -> Ru
     session = open_session(model.folder / manifest.graph, options, device)
     if manifest.io is GraphIo.DECODER:
         return DecoderRunner(session, manifest, options, device)
-    dtype = np.float16 if manifest.variant == CUDA_VARIANT else np.float32
-    token_bytes = 2 * manifest.layers * manifest.kv_heads * manifest.head_size * np.dtype(dtype).itemsize
     shape = KvShape(
         layers=range(manifest.layers),
         kv_heads=manifest.kv_heads,
         head_size=manifest.head_size,
         slots=options.slots,
-        capacity=choose_capacity(options, manifest.context_length, token_bytes),
-        dtype=dtype,
+        capacity=choose_capacity(options, manifest.context_length, _token_bytes(manifest)),
+        dtype=_dtype(manifest),
     )
     pool: KvPool = HostPool(shape) if device is Device.CPU else DevicePool(shape, device)
     return PooledRunner(session, pool, manifest.vocabulary, batched=manifest.variant not in ROW_BY_ROW)

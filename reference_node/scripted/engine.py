@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from mycellm_proto.answer import Candidate, Logprob, Part
 from mycellm_proto.content import (
@@ -13,11 +13,13 @@ from mycellm_proto.content import (
     Content,
     EmbeddingRequest,
     FinishReason,
+    Operation,
     Prompt,
 )
+from mycellm_proto.content_codec import FEATURES
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine.text import StopMatcher
-from reference_node.generation import EVERYTHING, Delta, Event, Finished, GenerationError, ModelInfo, Started
+from reference_node.generation import Abilities, Delta, Event, Finished, GenerationError, ModelInfo, Started
 from reference_node.scripted import tokens
 from reference_node.scripted.rules import TEXT, Script, write_script
 from reference_node.scripted.vectors import DIMENSIONS, vector
@@ -35,17 +37,24 @@ LOGPROB_BELOW = 100_000
 LOGPROB_STEP = 1_000_000
 
 
+ABILITIES = Abilities(operations=frozenset(Operation), parameters=FEATURES)
+
+
 class ScriptedEngine:
     """A `Generator` whose answers follow from the request alone. It needs no end."""
 
     def __init__(self, model_id: str = SCRIPTED_MODEL) -> None:
         self.info = ModelInfo(
             id=model_id, digest=hashlib.sha256(f"mycellm scripted engine 1 {TEXT}".encode()).digest(),
-            context_length=CONTEXT_LENGTH, owner="mycellm", created=1_767_225_600, abilities=EVERYTHING,
+            context_length=CONTEXT_LENGTH, owner="mycellm", created=1_767_225_600, abilities=ABILITIES,
         )  # fmt: skip
 
-    async def generate(self, request: Content) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """See `reference_node.generation`."""
+        return self.answer(request, None)
+
+    async def answer(self, request: Content, _owner: bytes | None) -> AsyncGenerator[Event, None]:
+        """The same for an owner; nothing is kept of any."""
         deadline = asyncio.get_running_loop().time() + request.deadline_ms / 1000
         if isinstance(request, EmbeddingRequest):
             for event in _embed(request):
@@ -66,7 +75,7 @@ class ScriptedEngine:
         """The ids of a text's tokens."""
         return tokens.encode(text)
 
-    def decode(self, ids: list[int]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens."""
         return tokens.decode(ids)
 

@@ -19,17 +19,17 @@ _WORDS = re.compile(r"\w+|[^\w\s]")
 def vector(prompt: Prompt, dimensions: int) -> bytes:
     """A vector of length 1, as little-endian floats of four bytes."""
     words = _WORDS.findall(prompt.lower()) if isinstance(prompt, str) else [f"#{token}" for token in prompt]
-    total: NDArray[np.float64] = np.zeros(dimensions, np.float64)
-    for word in words or [""]:
-        total += _direction(word, dimensions)
-    return _normalised(total).astype("<f4").tobytes()
+    return (
+        _normalised(np.sum([_direction(word, dimensions) for word in words or [""]], axis=0, dtype=np.float64))
+        .astype("<f4")
+        .tobytes()
+    )
 
 
 def _direction(word: str, dimensions: int) -> NDArray[np.float64]:
     """1 or -1 in every dimension."""
     bits = hashlib.shake_128(word.encode()).digest((dimensions + 7) // 8)
-    signs: NDArray[np.float64] = np.unpackbits(np.frombuffer(bits, np.uint8))[:dimensions] * 2.0 - 1.0
-    return signs
+    return np.unpackbits(np.frombuffer(bits, np.uint8))[:dimensions].astype(np.float64) * 2 - 1
 
 
 def _normalised(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 from reference_node.engine import Device, Engine, EngineOptions
 from reference_node.engine.options import default_threads
 from reference_node.engine.pool import HostPool, KvShape, choose_capacity
+from reference_node.engine.preparation import Preparation
 from reference_node.engine.runner import ROW_BY_ROW, PooledRunner
 from reference_node.engine.session import Session, open_session
 from reference_node.generation import ModelInfo
@@ -65,7 +66,8 @@ class _Bench:
     def __init__(self, model: InstalledModel) -> None:
         self._model, self._manifest, self.variant = model, model.manifest, model.manifest.variant
         self._session: Session = open_session(model.folder / self._manifest.graph, EngineOptions(), Device.CPU)
-        self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
+        file = model.folder / "tokenizer.json"
+        self._preparation = Preparation(model.manifest, Tokenizer.from_file(str(file)), file)
 
     def _shape(self, slots: int, context: int) -> KvShape:
         manifest = self._manifest
@@ -82,7 +84,7 @@ class _Bench:
             self._session, pool, self._manifest.vocabulary, batched=self.variant not in ROW_BY_ROW
         )  # fmt: skip
         info = ModelInfo(id=self._model.id, digest=self._model.digest, context_length=context, owner="", created=0)
-        return Engine(info, self._manifest, self._tokenizer, runner, device=Device.CPU, queue_limit=2 * slots)
+        return Engine(info, self._manifest, self._preparation, runner, device=Device.CPU, queue_limit=2 * slots)
 
     def _raw(self, slots: int, context: int) -> list[BareLoop]:
         return [
@@ -179,7 +181,7 @@ class _Bench:
         }
 
     def _encode(self, engine: Engine, text: str) -> list[int]:
-        return engine._encode(chat(text).messages)
+        return list(engine.prompt_of(chat(text)))
 
 
 async def _compare(
