@@ -151,7 +151,7 @@ class ApiServer:
             address=str(address),
             extra_host=str(address).rpartition(":")[0].lower(),
             key=key,
-            default_model=settings.model,
+            default_model=settings.first_model,
             timeout_s=settings.request_timeout,
         )
         server = _Uvicorn(_configuration(app))

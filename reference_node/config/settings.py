@@ -62,6 +62,11 @@ class Settings:
     log_level: str
 
     @property
+    def first_model(self) -> str:
+        """The model to chat with when none is named; empty without any."""
+        return "" if self.no_model or not self.model else self.model[0]
+
+    @property
     def access(self) -> Access:
         """``allow``, or its default: anyone while QUIC listens on loopback only, otherwise nobody."""
         if not self.allow:
@@ -120,8 +125,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="log_level", parse=one_of("debug", "info", "warning", "error"), default="info", metavar="LEVEL",
             group=_PLACES, everywhere=True, help="debug, info, warning or error; logs never hold prompts or answers"),
     Setting(name="model", parse=parse_model, default=DEFAULT_MODELS, metavar="ID", group=_MODEL, several=True,
-            help="a model that this node runs; may be repeated, the first is the one to chat with. `scripted`: an engine "
-                 "without weights that answers by rules, for tests (python3 -m pydoc reference_node.scripted)"),
+            help="a model that this node runs; may be repeated, the first is the one to chat with; `scripted` is an "
+                 "engine without weights that answers by rules, for tests (python3 -m pydoc reference_node.scripted)"),
     Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="run no model here; use those of peers"),
     Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,

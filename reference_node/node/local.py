@@ -88,7 +88,7 @@ class LocalModels:
     def __init__(self, settings: Settings, engine: Generator | None, changed: Callable[[], None]) -> None:
         self.progress = Progress(stage="starting", done=0, total=0, detail="")
         self._settings, self._changed = settings, changed
-        self._names = () if settings.no_model else settings.model
+        self._names: tuple[str, ...] = () if settings.no_model else settings.model
         self._entries: dict[str, _Entry] = {}
         self._one_at_a_time = asyncio.Lock()
         if engine is not None:
@@ -149,7 +149,7 @@ class LocalModels:
             if entry is not None and entry.state is ModelState.READY:
                 return
             if entry is not None and entry.state is ModelState.DRAINING:
-                raise ModelError(f"{name} is being unloaded: it still answers {entry.in_flight.count} requests. Wait for them.")
+                raise ModelError(f"{name} is being unloaded; it still answers {entry.in_flight.count}. Wait for them.")
             entry = self._entries[name] = _Entry(name, ModelState.LOADING)
             await self._begin(entry)
 
