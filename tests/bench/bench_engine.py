@@ -28,11 +28,12 @@ from reference_node.engine.session import Session, open_session
 from reference_node.generation import ModelInfo
 from reference_node.models import InstalledModel
 from tests.bench import other_engines
-from tests.bench.asking import STORY, chat, decode_together, first_token, story_of
+from tests.bench.asking import SCHEMA, STORY, chat, decode_together, first_token, story_of
 from tests.bench.bare_loop import BareLoop
 from tests.engine.asking import default_model
 
 STREAMS, PROMPTS = (1, 4, 8, 16), (128, 512, 2048)
+SCHEMA_STREAMS = (1, 4)
 LONG = 4096
 CONTEXT, SHORT_CONTEXT = 8192, 1024
 STEPS = 48
@@ -55,6 +56,7 @@ def run(quick: bool) -> dict[str, Any]:
             "prefill": {length: asyncio.run(bench.prefill(length, rounds)) for length in PROMPTS},
             "behind_a_long_prompt": asyncio.run(bench.behind(1 if quick else 3)),
             "second_turn": asyncio.run(bench.second_turn(1 if quick else 3)),
+            "json_schema": {streams: asyncio.run(bench.json_schema(streams, rounds)) for streams in SCHEMA_STREAMS},
         }
         if not quick:
             q8 = _Bench(default_model(Path(home), "q8"))
@@ -109,6 +111,22 @@ class _Bench:
             return await _compare(node, bare, rounds)
         finally:
             await engine.aclose()
+
+    async def json_schema(self, streams: int, rounds: int) -> dict[str, Any]:
+        """Answers that obey a schema, against free ones, on one engine."""
+        engine = self._engine(streams, SHORT_CONTEXT)
+
+        async def held() -> float:
+            return await decode_together(engine, streams, STEPS, SCHEMA)
+
+        async def free() -> float:
+            return await decode_together(engine, streams, STEPS)
+
+        try:
+            compared = await _compare(held, free, rounds)
+        finally:
+            await engine.aclose()
+        return {"aim": ">= 0.8", "schema": compared["node"], "free": compared["raw"], "ratio": compared["ratio"]}
 
     async def prefill(self, length: int, rounds: int) -> dict[str, Any]:
         """One prompt; the engine's time is that until the first token's text."""
