@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "llguidance", "nacl", "numpy", "onnx", "onnxruntime",
     "pydantic", "sqlalchemy", "tokenizers", "uvicorn",
 )  # fmt: skip
 INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
