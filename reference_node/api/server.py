@@ -160,7 +160,7 @@ class ApiServer:
             metrics=Metrics(),
             stored=Stored(),
             address=str(address),
-            local_model=settings.model,
+            local_model=settings.first_model,
             default_model=settings.default_model,
             default_embedding_model=settings.default_embedding_model,
             timeout_s=settings.request_timeout,

@@ -189,7 +189,7 @@ def banner(settings: Settings, here: runfile.Running, api: Address) -> str:
         access=settings.access,
         home=settings.home,
         home_flag="" if settings.home == DEFAULT_HOME.expanduser() else f" --home '{settings.home}'",
-        model=settings.model,
+        model=settings.first_model,
         prog=arguments.program(),
     )
 
@@ -221,6 +221,6 @@ async def _watch(node: NodeView, settings: Settings, *, as_json: bool) -> None:
             shown = line
             output.say(line)
         await asyncio.sleep(WATCH_S)
-    _tell("ready", as_json=as_json, model=None if settings.no_model else settings.model)
+    _tell("ready", as_json=as_json, model=settings.first_model or None)
     if not as_json:
         output.say("Ready.")

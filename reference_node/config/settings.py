@@ -10,7 +10,7 @@ from mycellm_proto.nodeid import encode_node_id
 
 from .values import (
     DEFAULT_HOME,
-    DEFAULT_MODEL,
+    DEFAULT_MODELS,
     Access,
     Address,
     PeerAddress,
@@ -43,7 +43,7 @@ class Settings:
     cache: Path
     api: Address
     quic: Address
-    model: str
+    model: tuple[str, ...]
     no_model: bool
     variant: str
     device: str
@@ -63,6 +63,11 @@ class Settings:
     default_embedding_model: str
     api_key: str = field(repr=False)
     log_level: str
+
+    @property
+    def first_model(self) -> str:
+        """The model to chat with when none is named; empty without any."""
+        return "" if self.no_model or not self.model else self.model[0]
 
     @property
     def access(self) -> Access:
@@ -122,8 +127,9 @@ SETTINGS: tuple[Setting, ...] = (
             help="longest time for one request"),
     Setting(name="log_level", parse=one_of("debug", "info", "warning", "error"), default="info", metavar="LEVEL",
             group=_PLACES, everywhere=True, help="debug, info, warning or error; logs never hold prompts or answers"),
-    Setting(name="model", parse=parse_model, default=DEFAULT_MODEL, metavar="ID", group=_MODEL,
-            help="the model that this node runs"),
+    Setting(name="model", parse=parse_model, default=DEFAULT_MODELS, metavar="ID", group=_MODEL, several=True,
+            help="a model that this node runs; may be repeated, the first is the one to chat with; `scripted` is an "
+                 "engine without weights that answers by rules, for tests (python3 -m pydoc reference_node.scripted)"),
     Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="run no model here; use those of peers"),
     Setting(name="default_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_EMBEDDING_MODEL = "all-minilm-l6-v2"
+DEFAULT_MODELS = (DEFAULT_MODEL, DEFAULT_EMBEDDING_MODEL)
 DEFAULT_HOME = Path("~/.mycellm")
 
 

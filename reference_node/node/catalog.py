@@ -1,4 +1,4 @@
-"""The models that can be asked now: the local one first, then those of the peers that this node was told to use."""
+"""The models that can be asked now: the local ones first, then those of the peers that this node was told to use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..generation import Generator, ModelInfo
-    from .local import LocalModel
+    from .local import LocalModels
     from .peers import Peers
     from .remote import Consumer
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class NodeCatalog:
     """Implements `Catalog`. A prompt goes to no peer but a configured one: who merely connected is not trusted."""
 
-    def __init__(self, local: LocalModel, peers: Peers, consumer: Consumer) -> None:
+    def __init__(self, local: LocalModels, peers: Peers, consumer: Consumer) -> None:
         self._local = local
         self._peers = peers
         self._consumer = consumer
@@ -31,17 +31,15 @@ class NodeCatalog:
     def models(self) -> Sequence[ModelInfo]:
         """Every model once."""
         found: dict[str, ModelInfo] = {}
-        if self._local.engine is not None:
-            found[self._local.engine.info.id] = self._local.engine.info
+        found.update((info.id, info) for info in self._local.infos())
         for remote in sorted(self._remote(), key=lambda model: model.quote.model):
             found.setdefault(remote.quote.model, remote.info)
         return list(found.values())
 
     def find(self, model_id: str, owner: bytes | None = None) -> Generator | None:
         """Who serves ``model_id``: this node, else the offering peer with the fewest requests of ours."""
-        engine = self._local.serving(LOCAL_OWNER if owner is None else owner)
-        if engine is not None and engine.info.id == model_id:
-            return engine
+        if (local := self._local.find(model_id, LOCAL_OWNER if owner is None else owner)) is not None:
+            return local
         offers = [remote for remote in self._remote() if remote.quote.model == model_id]
         return min(offers, key=lambda remote: len(remote.link.calls), default=None)
 

@@ -1,4 +1,4 @@
-"""The node: identity, receipts, QUIC endpoint, peers and the local model, put together."""
+"""The node: identity, receipts, QUIC endpoint, peers and the local models, put together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
 from .background import Background
 from .catalog import NodeCatalog
-from .local import LocalModel
+from .local import LocalModels
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
 from .quotes import RENEWAL_S, make_quote
@@ -47,7 +47,7 @@ class Node:
         self._store = store
         self._forbidden: set[bytes] = set()
         self._background = Background()
-        self._local = LocalModel(settings, engine)
+        self.local = LocalModels(settings, engine, self._advertise)
         self._service = Service(
             store,
             self._background,
@@ -58,9 +58,9 @@ class Node:
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity, engine: Generator | None = None) -> Self:
-        """Listen, dial the peers, and make the model ready in the background. Raises `OSError`, `StoreError`.
+        """Listen, dial the peers, and make the models ready in the background. Raises `OSError`, `StoreError`.
 
-        ``engine`` is served in place of the model that the settings name; its end is the caller's.
+        ``engine`` is served in place of the models that the settings name; its end is the caller's.
         """
         node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine)
         try:
@@ -77,28 +77,27 @@ class Node:
         consumer = Consumer(
             self._identity.key, self._store, Sequences(self._store), self._background, self._settings.max_spend
         )
-        self.catalog = NodeCatalog(self._local, self._peers, consumer)
-        self._tasks = [asyncio.create_task(self._peers.keep()), asyncio.create_task(self._renew())]
-        if self._local.wanted and self._local.engine is None:
-            self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
+        self.catalog = NodeCatalog(self.local, self._peers, consumer)
+        running = (self._peers.keep(), self._renew(), self.local.start())
+        self._tasks = [asyncio.create_task(each) for each in running]
 
     # What the HTTP API and the command line ask
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self._local.engine is not None or not self._local.wanted
+        return self.local.ready()
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        progress = self._local.progress
-        failed = self._local.failure is not None
+        progress, failure = self.local.progress, self.local.failure
+        failed = failure is not None
         return {
             "status": "ok" if self.ready() else "failed" if failed else "starting",
             "progress": {
                 "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
                 "done": progress.done,
                 "total": progress.total,
-                "detail": self._local.failure or progress.detail,
+                "detail": failure or progress.detail,
             },
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
@@ -125,9 +124,8 @@ class Node:
         self._peers.add(target)
 
     def withdraw(self) -> None:
-        """Serve the model no more, neither to peers nor here."""
-        self._local.engine = None
-        self._advertise()
+        """Serve no model any more, neither to peers nor here."""
+        self.local.withdraw()
 
     def forbid(self, node_id: bytes) -> None:
         """Serve the node with that id no more, whatever the settings allow."""
@@ -146,7 +144,7 @@ class Node:
         await self._endpoint.aclose()
         await self._background.aclose(GRACE_S)
         await self._store.aclose()
-        await self._local.aclose()
+        await self.local.aclose()
 
     # What links tell
 
@@ -184,16 +182,14 @@ class Node:
         return link
 
     def _serves(self, model_id: str, consumer: bytes) -> Generator | None:
-        """What this node answers to a peer: its own model. What it gets from peers it does not pass on."""
-        engine = self._local.serving(consumer)
-        return engine if engine is not None and engine.info.id == model_id else None
+        """What this node answers to a peer: its own models. What it gets from peers it does not pass on."""
+        return self.local.find(model_id, consumer)
 
     def _offers(self, link: PeerLink) -> list[Signed]:
-        engine = self._local.engine
-        if engine is None or link.session is None or not self._permits(link.session.peer):
+        if link.session is None or not self._permits(link.session.peer):
             return []
         prices = {"price_in": self._settings.price_in, "price_out": self._settings.price_out}
-        return [make_quote(self._identity.key, engine.info, now=clock.now(), **prices)]
+        return [make_quote(self._identity.key, info, now=clock.now(), **prices) for info in self.local.infos()]
 
     def _advertise(self) -> None:
         for link in self._peers.links:

@@ -27,7 +27,7 @@ class Node(FakeNode):
             raise PermissionError(13, "Permission denied")
         if os.environ.get("FAKE_NODE_CONVERTS"):
             threading.Thread(target=threading.Event().wait).start()  # never ends, as a conversion nearly does
-        return cls(generators=[Scripted(info=info(settings.model))], quic=f"{settings.quic.host}:7421")
+        return cls(generators=[Scripted(info=info(settings.first_model))], quic=f"{settings.quic.host}:7421")
 
     async def aclose(self) -> None:
         if os.environ.get("FAKE_NODE_HANGS"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from mycellm_proto.content import Message, Role
+from mycellm_proto.content import ChatRequest, Message, Role
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import EngineError
 from reference_node.engine.template import ChatTemplate
@@ -12,6 +14,10 @@ from reference_node.generation import GenerationError
 
 USER = Message(role=Role.USER, content="Hi <b>")
 ASSISTANT = Message(role=Role.ASSISTANT, content="Yes?")
+
+
+def chat(*messages: Message, **more: Any) -> ChatRequest:
+    return ChatRequest(model="m", messages=messages, max_tokens=1, deadline_ms=1, **more)
 
 
 def template(source: str) -> ChatTemplate:
@@ -26,7 +32,7 @@ def test_what_templates_use() -> None:
         "{% endfor %}\n"
         "{% if add_generation_prompt %}[assistant]{% endif %}{{ {'a': '<é>'} | tojson }}"
     )
-    text = template(source).render((USER, ASSISTANT, USER))
+    text = template(source).render(chat(USER, ASSISTANT, USER))
     assert text == '<s>[user] Hi <b></s>\n[assistant] Yes?</s>\n[assistant]{"a": "<é>"}'
 
 
@@ -61,7 +67,7 @@ def test_the_sandbox_holds(source: str) -> None:
 
 def test_a_conversation_that_the_template_refuses_is_malformed() -> None:
     strict = template("{% if messages[0].role != 'user' %}{{ raise_exception('user first') }}{% endif %}ok")
-    assert strict.render((USER,)) == "ok"
+    assert strict.render(chat(USER)) == "ok"
     with pytest.raises(GenerationError) as caught:
-        strict.render((ASSISTANT,))
+        strict.render(chat(ASSISTANT))
     assert caught.value.code is ErrorCode.MALFORMED
