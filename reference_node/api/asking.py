@@ -74,6 +74,7 @@ class Api:
     local_model: str
     default_model: str
     default_embedding_model: str
+    without_images: bool
     timeout_s: int
 
     def find(self, model_id: str, operation: Operation, account: Account) -> Generator:

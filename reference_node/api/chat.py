@@ -50,7 +50,7 @@ def chat_request(body: ChatBody, *, model: str, max_tokens: int, deadline_ms: in
 def complete(asked: Asked) -> Exchange:
     """Answer one request. Raises `ApiError`."""
     refuse(asked.body, REFUSED)
-    body = check(ChatBody, asked.body)
+    body = check(ChatBody, asked.body, without_images=asked.api.without_images)
     generator = asked.find(body.model, Operation.CHAT)
     info = generator.info
     choices = body.n or 1

@@ -14,6 +14,7 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
@@ -74,10 +75,10 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("mycellm", "{why}", {"why": message})
 
 
-def check(model: type[Body], body: Mapping[str, object]) -> Body:
-    """A checked body. Raises `ApiError` 400 that names the parameter."""
+def check(model: type[Body], body: Mapping[str, object], *, without_images: bool = False) -> Body:
+    """A checked body. Raises `ApiError` 400 that names the parameter; ``without_images``: not for images."""
     try:
-        return model.model_validate(body)
+        return model.model_validate(body, context={"without_images": without_images})
     except ValidationError as failed:
         first = failed.errors(include_url=False)[0]
     param = _path(first["loc"])
@@ -120,7 +121,18 @@ def no_part(part: Mapping[str, object]) -> PydanticCustomError:
 TEXT_PARTS = ("text", "input_text", "output_text")
 
 
-def joined_text(value: object, between: str = "") -> object:
+IMAGE_PARTS = ("image_url", "input_image", "image")
+IMAGE_PLACEHOLDER = "[An image stood here, which is not shown: this model reads text only.]"
+
+
+def other_text(part: Mapping[str, object], info: ValidationInfo) -> str:
+    """What stands for a part that is no text: for an image its placeholder, where that is wanted. Raises else."""
+    if part.get("type") in IMAGE_PARTS and info.context and info.context["without_images"]:
+        return IMAGE_PLACEHOLDER
+    raise no_part(part)
+
+
+def joined_text(value: object, info: ValidationInfo) -> object:
     """Text, or its parts as one text. Anything else is left to the field's own type."""
     if not isinstance(value, list):
         return value
@@ -133,8 +145,8 @@ def joined_text(value: object, between: str = "") -> object:
         elif part.get("type") in TEXT_PARTS:
             texts.append(part_text(part))
         else:
-            raise no_part(part)
-    return between.join(texts)
+            texts.append(other_text(part, info))
+    return "".join(texts)
 
 
 def _one_or_list(value: object) -> object:

@@ -243,9 +243,11 @@ class Exchange(Response):
 
     async def _streamed(self, writer: EventWriter) -> None:
         async for index, delta in self._events():
+            if not self._open:
+                if not (delta.text or delta.logprobs):
+                    continue  # nothing to say yet: an error may still be a real status
+                await self._begin(writer)
             for frame in self._answer.piece(index, delta, self._results[index]):
-                if not self._open:
-                    await self._begin(writer)
                 self._written = time.monotonic()
                 await writer.write(frame)
         await self._begin(writer)

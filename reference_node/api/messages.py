@@ -43,7 +43,7 @@ _DELTAS = {
 
 def answer(asked: Asked) -> Exchange:
     """Answer one request. Raises `ApiError`."""
-    body = check(MessagesBody, asked.body)
+    body = check(MessagesBody, asked.body, without_images=asked.api.without_images)
     generator = asked.find(body.model, Operation.CHAT)
     info = generator.info
     request = request_of(

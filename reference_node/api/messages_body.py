@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, ValidationInfo, model_validator
 
 from mycellm_proto.content import (
     ChatRequest,
@@ -27,6 +27,7 @@ from mycellm_proto.limits import MAX_STOP_SEQUENCES, MAX_TOOLS
 from .asking import consistent
 from .chat_body import EFFORTS, Effort
 from .checks import (
+    IMAGE_PARTS,
     MAX_MESSAGES,
     MAX_PARTS,
     MAX_TOKENS,
@@ -39,6 +40,7 @@ from .checks import (
     json_text,
     no_part,
     only,
+    other_text,
     part_of,
     part_text,
     wrong,
@@ -57,7 +59,7 @@ _DROPPED = ("thinking", "redacted_thinking")
 _THINKING_BUDGETS = ((2048, ReasoningEffort.LOW), (16_384, ReasoningEffort.MEDIUM))
 
 
-def _block_texts(value: object) -> Iterator[str]:
+def _block_texts(value: object, info: ValidationInfo) -> Iterator[str]:
     if isinstance(value, str):
         yield value
         return
@@ -66,21 +68,19 @@ def _block_texts(value: object) -> Iterator[str]:
     if len(value) > MAX_PARTS:
         raise wrong(f"a message has at most {MAX_PARTS} blocks")
     for part in map(part_of, value):
-        if part.get("type") != "text":
-            raise no_part(part)
-        yield part_text(part)
+        yield part_text(part) if part.get("type") == "text" else other_text(part, info)
 
 
-def _joined(value: object) -> object:
-    return None if value is None else "\n".join(_block_texts(value))
+def _joined(value: object, info: ValidationInfo) -> object:
+    return None if value is None else "\n".join(_block_texts(value, info))
 
 
-def _system(value: object) -> object:
-    texts = [] if value is None else _block_texts(value)
+def _system(value: object, info: ValidationInfo) -> object:
+    texts = [] if value is None else _block_texts(value, info)
     return "\n\n".join(text for text in texts if not _BILLING.match(text))
 
 
-def _blocks(value: object) -> object:
+def _blocks(value: object, info: ValidationInfo) -> object:
     """The blocks of a message; text is one block, and a result's content is text."""
     if isinstance(value, str):
         return [{"type": "text", "text": value}]
@@ -88,7 +88,11 @@ def _blocks(value: object) -> object:
         raise wrong("it is text or a list of blocks")
     if len(value) > MAX_PARTS:
         raise wrong(f"a message has at most {MAX_PARTS} blocks")
-    return [part for part in map(part_of, value) if part.get("type") not in _DROPPED]
+    blocks = (part for part in map(part_of, value) if part.get("type") not in _DROPPED)
+    return [
+        part if part.get("type") not in IMAGE_PARTS else {"type": "text", "text": other_text(part, info)}
+        for part in blocks
+    ]
 
 
 class Block(Strict):

@@ -37,7 +37,7 @@ def respond(asked: Asked) -> Exchange:
     """Answer one request. Raises `ApiError`."""
     refuse(asked.body, REFUSED)
     check_choice(asked.body)
-    body = check(ResponseBody, asked.body)
+    body = check(ResponseBody, asked.body, without_images=asked.api.without_images)
     stored, owner = asked.api.stored, asked.account.owner
     earlier = stored.find(body.previous_response_id, owner) if body.previous_response_id else ()
     messages = (*earlier, *conversation(body.input))

@@ -163,6 +163,7 @@ class ApiServer:
             local_model=settings.first_model,
             default_model=settings.default_model,
             default_embedding_model=settings.default_embedding_model,
+            without_images=settings.images == "placeholder",
             timeout_s=settings.request_timeout,
         )
         extra_host = str(address).rpartition(":")[0].lower()

@@ -58,7 +58,7 @@ def _tokenizing(asked: Asked, model: str | None) -> tuple[Tokenizing, str, int]:
 
 async def tokenize(asked: Asked) -> Response:
     """Token ids of a text, or the count of a conversation's. Raises `ApiError`."""
-    body = check(TokenizeBody, asked.body)
+    body = check(TokenizeBody, asked.body, without_images=asked.api.without_images)
     given = [name for name in ("prompt", "content", "messages") if getattr(body, name) is not None]
     if len(given) != 1:
         raise invalid("prompt", "send one of 'prompt', 'content' and 'messages'")
@@ -85,7 +85,7 @@ async def detokenize(asked: Asked) -> Response:
 
 async def count_tokens(asked: Asked) -> Response:
     """``input_tokens`` of a conversation: exact on this machine, estimated for a model of a peer. Raises `ApiError`."""
-    body = check(CountBody, asked.body)
+    body = check(CountBody, asked.body, without_images=asked.api.without_images)
     generator = asked.find(body.model, Operation.CHAT)
     request = counted_request(body, generator.info, asked.deadline_ms)
     if isinstance(generator, Tokenizing):

@@ -61,6 +61,7 @@ class Settings:
     request_timeout: int
     default_model: str
     default_embedding_model: str
+    images: str
     api_key: str = field(repr=False)
     log_level: str
 
@@ -137,6 +138,9 @@ SETTINGS: tuple[Setting, ...] = (
                  "default: the first one that chats"),
     Setting(name="default_embedding_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
             help="the same for text-embedding-*; default: the first one that makes embeddings"),
+    Setting(name="images", parse=one_of("refuse", "placeholder"), default="refuse", metavar="NAME", group=_MODEL,
+            help="what becomes of images in requests, which no model here sees: refuse them by name, or put a "
+                 "placeholder in words in their place"),
     Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,
             help="int4 (small and fast), q8, or fp32 (exact)"),
     Setting(name="device", parse=one_of("auto", "cpu", "cuda"), default="auto", metavar="NAME", group=_MODEL,
