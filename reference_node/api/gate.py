@@ -144,7 +144,7 @@ class Gate:
             # The route's pattern and not the path: what stands in a path is the asker's own.
             path = getattr(scope.get("route"), "path", "(none)")
             seconds = time.monotonic() - began
-            self._metrics.request(path, scope["method"][:8], status, seconds)
+            self._metrics.request(path, scope["method"], status, seconds)
             fields: dict[str, log.Field] = {"method": scope["method"][:8], "route": path, "status": status}
             log.event(
                 _log, logging.INFO, "http.request", **fields, duration_ms=int(seconds * 1000), request_id=request_id

@@ -21,6 +21,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_SERIES = 1000
 """Of one metric: models of peers come and go, and nothing here is forgotten."""
 
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""A method is the asker's own word; others count as one."""
+
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -38,7 +41,7 @@ class Metrics:
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request is over."""
-        labels = (("route", route), ("method", method), ("status", str(status)))
+        labels = (("route", route), ("method", method if method in METHODS else "other"), ("status", str(status)))
         _add(self._http, labels, 1)
         _add(self._http_seconds, labels[:2], seconds)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mycellm_proto.answer import Part
@@ -16,15 +14,14 @@ from .asking import consistent
 from .checks import check, refuse
 from .dialects import openai_error
 from .errors import FINISH_REASONS
-from .responses_body import REFUSED, Format, ResponseBody, check_choice, conversation
+from .response_items import Item, new_id, shown_format
+from .responses_body import REFUSED, ResponseBody, check_choice, conversation
 from .result import Usage
 from .sampling import millionths
 from .sse import KEEP_ALIVE, event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from mycellm_proto.answer import Logprob
 
     from ..generation import Delta
     from .asking import Asked
@@ -81,51 +78,6 @@ def _request(
     return consistent(request, messages="input")
 
 
-@dataclass(slots=True, kw_only=True)
-class _Item:
-    """One item of the output. ``pieces`` are its text, its thoughts, or the arguments of its call."""
-
-    kind: str
-    id: str
-    call_id: str = ""
-    name: str = ""
-    pieces: list[str] = field(default_factory=list)
-    logprobs: list[Logprob] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        joined = "".join(self.pieces)
-        return _free_text(joined) if self.kind == "custom_tool_call" else joined
-
-    def content(self) -> dict[str, Any]:
-        """The one content part of a message or of reasoning."""
-        if self.kind == "reasoning":
-            return {"type": "reasoning_text", "text": self.text}
-        return {
-            "type": "output_text", "text": self.text, "annotations": [], "logprobs": logprobs.content(self.logprobs),
-        }  # fmt: skip
-
-    def shown(self, status: str, *, empty: bool = False) -> dict[str, Any]:
-        """The item in JSON; ``empty`` as it is when it begins."""
-        item: dict[str, Any] = {"type": self.kind, "id": self.id, "status": status}
-        if self.kind == "message":
-            return item | {"role": "assistant", "content": [] if empty else [self.content()]}
-        if self.kind == "reasoning":
-            return item | {"summary": [], "content": [] if empty else [self.content()], "encrypted_content": None}
-        key = "arguments" if self.kind == "function_call" else "input"
-        return item | {"call_id": self.call_id, "name": self.name, key: "" if empty else self.text}
-
-
-def _free_text(arguments: str) -> str:
-    """The input of a custom tool: the one argument, or what the model wrote instead."""
-    try:
-        value = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    text = value.get("input") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else arguments
-
-
 class ResponseAnswer:
     """The objects of one answer. In a stream, items follow each other: one is open at a time."""
 
@@ -135,7 +87,7 @@ class ResponseAnswer:
         self._body, self._model, self._keep = body, model, keep
         self._id = f"resp_{secrets.token_hex(24)}"
         self._created = int(time.time())
-        self._items: list[_Item] = []
+        self._items: list[Item] = []
         self._closed = 0
         self._sequence = 0
 
@@ -143,9 +95,9 @@ class ResponseAnswer:
         """``response``."""
         [result] = results
         if result.thoughts:
-            self._items.append(_Item(kind="reasoning", id=_id("rs"), pieces=result.thoughts))
+            self._items.append(Item(kind="reasoning", id=new_id("rs"), pieces=result.thoughts))
         if result.text or not result.calls:
-            self._items.append(_Item(kind="message", id=_id("msg"), pieces=result.texts, logprobs=result.logprobs))
+            self._items.append(Item(kind="message", id=new_id("msg"), pieces=result.texts, logprobs=result.logprobs))
         for call in result.calls:
             self._items.append(self._call(call.id, call.name, call.pieces))
         return self._end(results)
@@ -163,15 +115,15 @@ class ResponseAnswer:
         if not delta.text or (delta.part is Part.ARGUMENTS and not self._is_open("function_call", "custom_tool_call")):
             return
         if delta.part is Part.ANSWER and not self._is_open("message"):
-            yield from self._begin(_Item(kind="message", id=_id("msg")))
+            yield from self._begin(Item(kind="message", id=new_id("msg")))
         elif delta.part is Part.REASONING and not self._is_open("reasoning"):
-            yield from self._begin(_Item(kind="reasoning", id=_id("rs")))
+            yield from self._begin(Item(kind="reasoning", id=new_id("rs")))
         yield from self._more(self._items[-1], delta)
 
     def closing(self, results: Sequence[Result]) -> Iterator[str]:
         """The end of the open item, and the whole response."""
         if not self._items:
-            yield from self._begin(_Item(kind="message", id=_id("msg")))
+            yield from self._begin(Item(kind="message", id=new_id("msg")))
         yield from self._finish("incomplete" if _is_cut(results) else "completed")
         response = self._end(results)
         yield self._event(f"response.{response['status']}", response=response)
@@ -187,15 +139,15 @@ class ResponseAnswer:
         """See `reference_node.api.exchange.Answer`."""
         return openai_error(error)
 
-    def _call(self, call_id: str, name: str, pieces: list[str]) -> _Item:
+    def _call(self, call_id: str, name: str, pieces: list[str]) -> Item:
         custom = name in self._body.custom
         kind, prefix = ("custom_tool_call", "ctc") if custom else ("function_call", "fc")
-        return _Item(kind=kind, id=_id(prefix), call_id=call_id, name=name, pieces=pieces)
+        return Item(kind=kind, id=new_id(prefix), call_id=call_id, name=name, pieces=pieces)
 
     def _is_open(self, *kinds: str) -> bool:
         return len(self._items) > self._closed and self._items[-1].kind in kinds
 
-    def _begin(self, item: _Item) -> Iterator[str]:
+    def _begin(self, item: Item) -> Iterator[str]:
         yield from self._finish("completed")
         self._items.append(item)
         shown = item.shown("in_progress", empty=True)
@@ -203,7 +155,7 @@ class ResponseAnswer:
         if item.kind in ("message", "reasoning"):
             yield self._event("response.content_part.added", **self._where(item), part=item.content())
 
-    def _more(self, item: _Item, delta: Delta) -> Iterator[str]:
+    def _more(self, item: Item, delta: Delta) -> Iterator[str]:
         item.pieces.append(delta.text)
         item.logprobs += delta.logprobs
         if item.kind == "message":
@@ -235,7 +187,7 @@ class ResponseAnswer:
         yield self._event("response.output_item.done", output_index=self._closed, item=item.shown(status))
         self._closed += 1
 
-    def _where(self, item: _Item) -> dict[str, Any]:
+    def _where(self, item: Item) -> dict[str, Any]:
         return {"item_id": item.id, "output_index": self._closed, "content_index": 0}
 
     def _end(self, results: Sequence[Result]) -> dict[str, Any]:
@@ -277,7 +229,7 @@ class ResponseAnswer:
             "service_tier": "default",
             "store": bool(body.store),
             "temperature": 1.0 if body.temperature is None else body.temperature,
-            "text": {"format": _shown_format(text_format)},
+            "text": {"format": shown_format(text_format)},
             "tool_choice": self._choice(),
             "tools": [tool.shown() for tool in body.tools or ()],
             "top_logprobs": body.top_logprobs or 0,
@@ -290,7 +242,7 @@ class ResponseAnswer:
             "metadata": body.metadata or {},
         }
 
-    def _status(self, item: _Item, *, cut: bool) -> str:
+    def _status(self, item: Item, *, cut: bool) -> str:
         return "incomplete" if cut and item is self._items[-1] else "completed"
 
     def _choice(self) -> object:
@@ -305,17 +257,6 @@ def _is_cut(results: Sequence[Result]) -> bool:
     return FINISH_REASONS[results[0].end.reason] == FINISH_REASONS[FinishReason.LENGTH]
 
 
-def _shown_format(wanted: Format | None) -> dict[str, Any]:
-    if wanted is None or wanted.type == "text":
-        return {"type": "text"}
-    if wanted.type == "json_object":
-        return {"type": "json_object"}
-    return {
-        "type": "json_schema", "name": wanted.name, "description": wanted.description, "schema": wanted.json_schema,
-        "strict": wanted.strict,
-    }  # fmt: skip
-
-
 def _usage(usage: Usage) -> dict[str, Any]:
     return {
         "input_tokens": usage.input,
@@ -324,7 +265,3 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input + usage.output,
     }
-
-
-def _id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(24)}"

@@ -39,7 +39,7 @@ Begin with:
   {prog} chat "Hello"        talk to it, in a second terminal
   {prog} doctor              if something does not work
 
-Any OpenAI client works: set OPENAI_BASE_URL=http://127.0.0.1:8420/v1
+Clients of OpenAI's and Anthropic's APIs work: `{prog} env` prints what to export.
 Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; `config` shows all of them.
 `{prog} COMMAND --help` explains a command. Without a command, `serve` is meant.
 """

@@ -39,7 +39,7 @@ async def serve_scripted(stack: AsyncExitStack, home: Path, where: str, key: str
     else:
         provider, _, node_id = await start_node(stack, home / "b", ScriptedEngine())
         peer = f"{encode_node_id(node_id)}@{provider.health()['quic']}"
-        node, settings, _ = await start_node(stack, home / "a", peer=peer, **flags)
+        node, settings, _ = await start_node(stack, home / "a", None, peer=peer, **flags)
         await node.until(lambda: node.catalog.find("scripted") is not None)
     server = await ApiServer.start(node, settings, key)
     stack.push_async_callback(server.aclose, 0)

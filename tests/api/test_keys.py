@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ from .fakes import Endless, FakeNode, Scripted, info
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .conftest import Served, Starter
+    from .conftest import Reply, Served, Starter
 
 OWNER = "myk-0123456789abcdef"
 
@@ -28,7 +29,7 @@ def create(home: Path, name: str = "friend", **limits: object) -> str:
         return store.create(name, Limits(**limits))[1]  # type: ignore[arg-type]
 
 
-async def chat(api: Served, key: str, **fields: object) -> object:
+async def chat(api: Served, key: str, **fields: object) -> Reply:
     body = {"model": "fake-chat", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8} | fields
     return await api.ask("POST", "/v1/chat/completions", body, x_api_key=key)
 
@@ -39,8 +40,8 @@ async def test_from_the_first_key_on_everybody_needs_one(start: Starter) -> None
     assert (await api.chat()).status == 200
     key = create(home)
     assert (await api.chat()).status == 401
-    assert (await chat(api, "myk-wrong")).status == 401  # type: ignore[attr-defined]
-    assert (await chat(api, key)).status == 200  # type: ignore[attr-defined]
+    assert (await chat(api, "myk-wrong")).status == 401
+    assert (await chat(api, key)).status == 200
     assert (await api.ask("GET", "/health")).status == 200
     assert "peers" not in (await api.ask("GET", "/health", x_api_key=key)).json
     for path in ("/peers", "/metrics"):
@@ -49,7 +50,7 @@ async def test_from_the_first_key_on_everybody_needs_one(start: Starter) -> None
     assert (anthropic.status, anthropic.error["type"]) == (401, "authentication_error")
     with KeyStore.open(home) as store:
         store.revoke("friend")
-    assert (await chat(api, key)).status == 401  # type: ignore[attr-defined]
+    assert (await chat(api, key)).status == 401
     assert (await api.chat()).status == 401  # a revoked key does not open the door to all
 
 
@@ -57,7 +58,7 @@ async def test_each_key_has_a_share_of_its_own_of_what_engines_keep(start: Start
     api = await start(key=OWNER)
     first, second = create(start.settings.home, "a"), create(start.settings.home, "b")
     for key in (OWNER, first, second):
-        assert (await chat(api, key)).status == 200  # type: ignore[attr-defined]
+        assert (await chat(api, key)).status == 200
     owners = api.node.owners
     assert owners[0] is None
     assert len(set(owners)) == 3
@@ -67,26 +68,26 @@ async def test_requests_a_minute_are_limited(start: Starter) -> None:
     api = await start(key=OWNER)
     key = create(start.settings.home, requests_per_minute=2)
     replies = [await chat(api, key) for _ in range(3)]
-    assert [reply.status for reply in replies] == [200, 200, 429]  # type: ignore[attr-defined]
-    assert 1 <= int(replies[2].headers["retry-after"]) <= 60  # type: ignore[attr-defined]
-    assert replies[2].error["type"] == "rate_limit_error"  # type: ignore[attr-defined]
+    assert [reply.status for reply in replies] == [200, 200, 429]
+    assert 1 <= int(replies[2].headers["retry-after"]) <= 60
+    assert replies[2].error["type"] == "rate_limit_error"
     count = await api.ask("POST", "/v1/messages/count_tokens", {}, x_api_key=key)
     assert (count.status, count.json["type"]) == (429, "error")
-    assert (await chat(api, OWNER)).status == 200  # type: ignore[attr-defined]
+    assert (await chat(api, OWNER)).status == 200
 
 
 async def test_tokens_a_day_are_limited_and_the_last_answer_is_cut_to_them(start: Starter) -> None:
     api = await start(key=OWNER)
     key = create(start.settings.home, tokens_per_day=12)
-    assert (await chat(api, key)).status == 200  # type: ignore[attr-defined]  # 5 + 3 deltas of one token each
-    assert (await chat(api, key)).status == 200  # type: ignore[attr-defined]
+    assert (await chat(api, key)).status == 200  # 5 + 3 deltas of one token each
+    assert (await chat(api, key)).status == 200
     assert [request.max_tokens for request in api.model.requests] == [8, 4]
     refused = await chat(api, key)
-    assert refused.status == 429  # type: ignore[attr-defined]
-    assert 1 <= int(refused.headers["retry-after"]) <= DAY_S  # type: ignore[attr-defined]
+    assert refused.status == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= DAY_S
     with KeyStore.open(start.settings.home) as store:
         [found] = store.keys()
-        requests, tokens = store.used(found.id, int(__import__("time").time() // DAY_S))
+        requests, tokens = store.used(found.id, int(time.time() // DAY_S))
     assert (requests, tokens) == (3, 16)
 
 
@@ -105,7 +106,7 @@ async def test_an_answer_that_is_left_is_paid_for(start: Starter) -> None:
     await start.aclose()
     start.running.clear()
     with KeyStore.open(start.settings.home) as store:
-        assert store.used(store.keys()[0].id, int(__import__("time").time() // DAY_S)) == (1, 7)
+        assert store.used(store.keys()[0].id, int(time.time() // DAY_S)) == (1, 7)
 
 
 async def test_a_key_sees_and_uses_its_models_alone(start: Starter) -> None:
@@ -113,11 +114,11 @@ async def test_a_key_sees_and_uses_its_models_alone(start: Starter) -> None:
     key = create(start.settings.home, models=frozenset({"other"}))
     assert [model["id"] for model in (await api.ask("GET", "/v1/models", x_api_key=key)).json["data"]] == ["other"]
     refused = await chat(api, key)
-    assert (refused.status, refused.error["code"]) == (403, "model_not_allowed")  # type: ignore[attr-defined]
-    assert (await chat(api, key, model="other")).status == 200  # type: ignore[attr-defined]
-    assert (await chat(api, key, model="gpt-4o")).json["model"] == "other"  # type: ignore[attr-defined]
+    assert (refused.status, refused.error["code"]) == (403, "model_not_allowed")
+    assert (await chat(api, key, model="other")).status == 200
+    assert (await chat(api, key, model="gpt-4o")).json["model"] == "other"
     unknown = await chat(api, key, model="none")
-    assert "fake-chat" not in unknown.error["message"]  # type: ignore[attr-defined]
+    assert "fake-chat" not in unknown.error["message"]
 
 
 def test_a_minute_slides_and_a_day_ends(tmp_path: Path) -> None:

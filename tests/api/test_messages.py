@@ -125,7 +125,7 @@ async def test_tokens_are_counted(scripted: Served) -> None:
 @pytest.mark.parametrize("images", ["refuse", "placeholder"])
 async def test_images_are_refused_by_name_or_have_a_placeholder(start: Any, images: str) -> None:
     api = await start(images=images)
-    pictures = {
+    pictures: dict[str, dict[str, Any]] = {
         "/v1/messages": {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}},
         "/v1/chat/completions": {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
         "/v1/responses": {"type": "input_image", "image_url": "data:image/png;base64,AA=="},

@@ -70,6 +70,7 @@ async def test_a_function_is_called_and_its_output_is_seen(scripted: Served) -> 
 async def test_a_custom_tool_takes_free_text(scripted: Served) -> None:
     tools = [{"type": "custom", "name": "patch", "format": {"type": "text"}}, {"type": "web_search"}]
     asked = call("patch", json.dumps({"input": "free text"}))
+    made: dict[str, Any] = {}
     for stream in (False, True):
         reply = await post(scripted, PATH, input=asked, tools=tools, stream=stream)
         whole = named(reply)[-1][1]["response"] if stream else reply.json
