@@ -138,7 +138,7 @@ class ChatAnswer:
 
     def piece(self, index: int, delta: Delta, result: Result) -> Iterator[str]:
         """A chunk of text, of reasoning, or of a tool call."""
-        found = _logprobs(delta.logprobs)
+        found = _logprobs(delta.logprobs) if delta.logprobs else None
         if delta.part is Part.CALL:
             call = result.calls[-1]
             function = {"name": call.name, "arguments": ""}

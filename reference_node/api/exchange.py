@@ -207,9 +207,8 @@ class Exchange(Response):
             await JSONResponse(body, status_code=error.status, headers=error.all_headers())(scope, receive, send)
 
     def _note_first(self) -> None:
-        if not self._first:
-            self._first = True
-            self._metrics.first(self._labels, time.monotonic() - self._began)
+        self._first = True
+        self._metrics.first(self._labels, time.monotonic() - self._began)
 
     async def _events(self) -> AsyncGenerator[tuple[int, Delta], None]:
         """The deltas of all choices; counts and ends go to their results and to who pays."""
@@ -221,7 +220,8 @@ class Exchange(Response):
                 await asyncio.sleep(0)
             result = self._results[index]
             if isinstance(event, Delta):
-                self._note_first()
+                if not self._first:
+                    self._note_first()
                 self._account.spend(event.tokens)
                 result.add(event, f"call_{secrets.token_hex(12)}" if event.part is Part.CALL else "")
                 yield index, event
