@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol
 
-from ..apikeys import LimitError
-from .errors import PERMISSION, RATE, ApiError
+from .. import log
+from ..apikeys import KeyStoreError, LimitError
+from .errors import PERMISSION, RATE, SERVER, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     from ..apikeys import KeyUse
     from ..generation import ModelInfo
+
+
+_log = logging.getLogger(__name__)
 
 
 class Account(Protocol):
@@ -81,6 +86,8 @@ class KeyAccount:
             self._use.begin()
         except LimitError as error:
             raise _limited(error) from None
+        except KeyStoreError as error:
+            raise unusable(error) from None
 
     def may_use(self, info: ModelInfo) -> bool:
         """See `Account`."""
@@ -93,6 +100,8 @@ class KeyAccount:
             return self._use.reserve(tokens)
         except LimitError as error:
             raise _limited(error) from None
+        except KeyStoreError as error:
+            raise unusable(error) from None
 
     def spend(self, tokens: int) -> None:
         """See `Account`."""
@@ -100,7 +109,17 @@ class KeyAccount:
 
     def end(self) -> None:
         """See `Account`."""
-        self._use.end()
+        try:
+            self._use.end()
+        except KeyStoreError as error:  # the answer is out; this node still counts it while it runs
+            unusable(error)
+
+
+def unusable(error: Exception) -> ApiError:
+    """The refusal where keys cannot be read or counted, which is logged."""
+    log.event(_log, logging.ERROR, "keys.unusable", message=str(error))
+    message = "This node cannot use its keys; its log says why."
+    return ApiError(503, message, kind=SERVER, code="keys_unusable")
 
 
 def _limited(error: LimitError) -> ApiError:

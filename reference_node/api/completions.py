@@ -16,7 +16,7 @@ from .checks import ModelId, TokenId, check, refuse, unsupported, wrong
 from .dialects import openai_error, openai_failure
 from .errors import FINISH_REASONS
 from .result import Usage
-from .sampling import MAX_CHOICES, SamplingBody
+from .sampling import SamplingBody
 from .sse import DONE, KEEP_ALIVE, event
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
     from .result import Result
 
-MAX_PROMPTS = MAX_CHOICES
+MAX_PROMPTS = 32
 """Prompts of one request, times ``n``: each takes a slot and a place in the queue."""
 MAX_PROMPT_IDS = 1_000_000
 DEFAULT_TOKENS = 16

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from .. import log
 from ..apikeys import KeyStoreError
 from ..identity import HomeError, stored_api_key
-from .access import KeyAccount, OwnerAccount
+from .access import KeyAccount, OwnerAccount, unusable
 from .dialects import error_body
 from .errors import AUTHENTICATION, PERMISSION, SERVER, ApiError
 
@@ -167,9 +167,7 @@ class Gate:
             if (account := self._keys.account(_presented_key(headers))) is not None:
                 return account
         except (KeyStoreError, HomeError) as error:
-            log.event(_log, logging.ERROR, "keys.unusable", message=str(error))
-            message = "This node cannot read its keys; its log says why."
-            raise ApiError(503, message, kind=SERVER, code="keys_unusable") from None
+            raise unusable(error) from None
         if scope["path"] in _PUBLIC_PATHS or scope["method"] == "OPTIONS":
             return OwnerAccount(trusted=False)
         raise unknown_key()

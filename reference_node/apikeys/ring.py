@@ -77,6 +77,7 @@ class KeyRing:
     ) -> None:
         self._home, self._now, self._clock = home, now, clock
         self._store: KeyStore | None = None
+        self._closed = False
         self._counts: dict[str, _Count] = {}
 
     def required(self) -> bool:
@@ -91,13 +92,14 @@ class KeyRing:
         return None if key is None else KeyUse(self, key)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, for good."""
+        self._closed = True
         if self._store is not None:
             self._store.close()
             self._store = None
 
     def _open(self) -> KeyStore | None:
-        if self._store is None and (self._home / KEYS_FILE).exists():
+        if self._store is None and not self._closed and (self._home / KEYS_FILE).exists():
             self._store = KeyStore.open(self._home)
         return self._store
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -52,6 +53,21 @@ async def test_from_the_first_key_on_everybody_needs_one(start: Starter) -> None
         store.revoke("friend")
     assert (await chat(api, key)).status == 401
     assert (await api.chat()).status == 401  # a revoked key does not open the door to all
+
+
+async def test_keys_that_cannot_be_read_let_nobody_in(start: Starter) -> None:
+    api = await start()
+    key = create(start.settings.home)
+    assert (await chat(api, key)).status == 200
+    with sqlite3.connect(start.settings.home / KEYS_FILE) as database:
+        database.execute("DROP TABLE usage")
+    assert (await chat(api, key)).error["code"] == "keys_unusable"
+    with sqlite3.connect(start.settings.home / KEYS_FILE) as database:
+        database.execute("DROP TABLE keys")
+    for presented in (key, "", "myk-other"):
+        reply = await api.ask("GET", "/v1/models", x_api_key=presented)
+        assert (reply.status, reply.error["code"]) == (503, "keys_unusable")
+    database.close()
 
 
 async def test_each_key_has_a_share_of_its_own_of_what_engines_keep(start: Starter) -> None:
