@@ -144,4 +144,9 @@ def create_app(api: Api, *, keys: Keys, extra_host: str) -> ASGIApp:
     )
     for prefix in ("/v1", ""):
         app.include_router(routes(api), prefix=prefix)
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    async def root() -> Response:
+        return JSONResponse({"name": "mycellm node", "api": "/v1", "description": "/openapi.json"})
+
     return Gate(app, keys=keys, extra_host=extra_host, metrics=api.metrics)

@@ -38,7 +38,8 @@ REQUEST_ID = "x-request-id"
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _HOST_FORM = re.compile(r"([^:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_PUBLIC_PATHS = frozenset({"/health", "/v1/health"})
+_PUBLIC_PATHS = frozenset({"/", "/health", "/v1/health"})
+"""Clients look at the first before they ask anything, without a key."""
 
 _log = logging.getLogger(__name__)
 
