@@ -13,7 +13,6 @@ from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 
-import llguidance
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
@@ -66,7 +65,9 @@ class Constraint:
 
 
 class Grammars:
-    """Compiles grammars for one tokenizer. `constraint` may be called on any thread."""
+    """Compiles grammars for one tokenizer. `constraint` may be called on any thread. Raises `ValueError` for a
+    tokenizer of a kind that llguidance does not know.
+    """
 
     def __init__(self, tokenizer: Path | str, vocabulary: int, end_tokens: Collection[int]) -> None:
         """``tokenizer``: the path of a tokenizer.json, or its text."""
@@ -124,6 +125,3 @@ def json_rule(schema: str | None) -> str:
 def unsupported(parameter: str) -> GenerationError:
     """The refusal of a parameter by its name."""
     return GenerationError(ErrorCode.UNSUPPORTED, parameter=parameter)
-
-
-__all__ = ["Constraint", "Grammars", "json_rule", "llguidance", "unsupported"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from mycellm_proto.answer import Part
 from mycellm_proto.content import (
@@ -26,9 +27,13 @@ from mycellm_proto.content import (
 )
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Engine, EngineOptions, load_engine
+from reference_node.engine.calls import GENERIC, CallParser
+from reference_node.engine.form import Form
+from reference_node.engine.grammar import Grammars
 from reference_node.generation import Delta, Finished, GenerationError
 from reference_node.models import InstalledModel, ModelStore
 from tests.engine.asking import ask
+from tests.engine.looping import preparation
 from tests.models.tiny import Tiny, write_tiny
 
 CITY: dict[str, Any] = {
@@ -201,3 +206,54 @@ async def test_bias_and_repetition_change_what_is_drawn(engine: Engine) -> None:
     plain, _ = await ask(engine, chat(max_tokens=24, sampling=Sampling(temperature=0)))
     other, _ = await ask(engine, chat(max_tokens=24, sampling=Sampling(temperature=0, repetition_penalty=10_000_000)))
     assert plain != other
+
+
+OPENER = "<tool_call>"
+
+
+def driven(tools: dict[str, Tool], texts: list[str]) -> tuple[list[bool], list[tuple[Part, str]]]:
+    """Lets a model say these texts, a character a token; for each, whether the form allowed it when it came."""
+    tokenizer = character_tokenizer()
+    grammars = Grammars(tokenizer.to_str(), tokenizer.get_vocab_size(), [0])
+    _, rule = GENERIC.grammar({name: tool.parameters or "{}" for name, tool in tools.items()})
+    form = Form(in_calls=grammars.constraint(f"start: {rule}", "tools", whole=False), tokens=grammars.tokens)
+    parser, allowed, pieces = CallParser(GENERIC, tools), [], []
+    for text in texts:
+        tokens = tokenizer.encode(text).ids
+        fits = True
+        for token in tokens:
+            may = form.allowed()
+            fits = fits and (may is None or bool(may[token]))
+            pieces += parser.push(tokenizer.decode([token]))
+            assert not form.take(token, parser)
+        allowed.append(fits)
+    return allowed, pieces + parser.flush()
+
+
+def character_tokenizer() -> Tokenizer:
+    alphabet = ["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={each: i for i, each in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def test_a_call_that_a_model_begins_has_to_be_one() -> None:
+    whole = '\n{"name": "ls", "arguments": {"all": true}}\n</tool_call>'
+    allowed, pieces = driven({"ls": OTHER}, ["Well. ", OPENER, whole, " Then ", OPENER, whole])
+    assert all(allowed)
+    assert [text for part, text in pieces if part is Part.CALL] == ["ls", "ls"]
+    allowed, _ = driven({"ls": OTHER}, ["Well. ", OPENER, '\n{"name": "rm"'])
+    assert allowed == [True, True, False]
+    allowed, _ = driven({"ls": OTHER}, ["<tool_", "box> is", " free text {"])
+    assert all(allowed)
+
+
+def test_a_tokenizer_of_an_unknown_kind_leaves_what_needs_no_form() -> None:
+    """`tests.engine.looping` has one."""
+    made = preparation()
+    assert "tools" in made.abilities.parameters
+    assert not {"response_format", "tool_choice", "tools.strict"} & made.abilities.parameters
+    prepared = made.prepare(chat("x", tools=(TOOL,)))
+    assert prepared.form is None
+    assert made.bytes_of(1) == made.decode([1]).encode()
