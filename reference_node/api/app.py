@@ -110,8 +110,12 @@ def create_app(
     key: str | None,
     default_model: str,
     timeout_s: int,
+    admin: ASGIApp | None = None,
 ) -> ASGIApp:
-    """The API of ``node`` at ``address`` ("host:port"); ``key`` None needs no key and admits loopback names only."""
+    """The API of ``node`` at ``address`` ("host:port"); ``key`` None needs no key and admits loopback names only.
+
+    ``admin`` answers what is asked under ``/admin/``, and decides who may.
+    """
     app = FastAPI(
         openapi_url=None,  # its pages load scripts from elsewhere; the reference of this API is OpenAI's
         redirect_slashes=False,
@@ -121,4 +125,4 @@ def create_app(
         app.include_router(
             routes(node, exchanges, address=address, default_model=default_model, timeout_s=timeout_s), prefix=prefix
         )
-    return Gate(app, key=key, extra_host=extra_host)
+    return Gate(app, key=key, extra_host=extra_host, admin=admin)

@@ -16,7 +16,7 @@ from .admission import Exchanges
 from .app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
@@ -140,8 +140,16 @@ class ApiServer:
         self._exchanges = exchanges
 
     @classmethod
-    async def start(cls, node: NodeView, settings: Settings, key: str | None) -> ApiServer:
-        """Listen on ``settings.api``. ``key`` None: no key is needed. Raises `PortInUseError`."""
+    async def start(
+        cls,
+        node: NodeView,
+        settings: Settings,
+        key: str | None,
+        admin: Callable[[Exchanges], ASGIApp] | None = None,
+    ) -> ApiServer:
+        """Listen on ``settings.api``. ``key`` None: no key is needed; ``admin`` makes what answers under ``/admin/``.
+        Raises `PortInUseError`.
+        """
         sock = listen(settings.api)
         address = Address(host=settings.api.host, port=sock.getsockname()[1])
         exchanges = Exchanges()
@@ -153,6 +161,7 @@ class ApiServer:
             key=key,
             default_model=settings.first_model,
             timeout_s=settings.request_timeout,
+            admin=None if admin is None else admin(exchanges),
         )
         server = _Uvicorn(_configuration(app))
         serving = asyncio.create_task(server.serve(sockets=[sock]), name="http-api")

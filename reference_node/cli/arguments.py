@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
-COMMANDS = ("serve", "models", "identity", "peers", "chat", "receipts", "config", "doctor")
+COMMANDS = ("serve", "owner", "models", "identity", "peers", "chat", "receipts", "ledger", "config", "doctor")
 GROUPS = {
     "places": "Places and access",
     "model": "The model on this machine",
@@ -40,7 +40,8 @@ Begin with:
   {prog} doctor              if something does not work
 
 Any OpenAI client works: set OPENAI_BASE_URL=http://127.0.0.1:8420/v1
-Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; `config` shows all of them.
+Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; what was changed with `owner` wins over
+all of these until `owner reset`. `config` shows each with its source.
 `{prog} COMMAND --help` explains a command. Without a command, `serve` is meant.
 """
 
@@ -101,7 +102,9 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 def _add_setting(parser: argparse._ActionsContainer, setting: Setting) -> None:
     destination = f"setting_{setting.name}"
-    default = "" if setting.several or setting.name in ("no_model", "cache") else f" (default: {setting.default})"
+    default = (
+        "" if setting.several or setting.name in ("no_model", "cache", "ledger") else f" (default: {setting.default})"
+    )
     text = (setting.help + default).replace("%", "%%")
     if not setting.metavar:
         parser.add_argument(
