@@ -112,13 +112,14 @@ def admin_key(settings: Settings) -> str:
 
 
 async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) -> ApiServer:
-    from ..admin import Drain, create_admin, drain_routes, owner_routes
+    from ..admin import Drain, create_admin, drain_routes, model_routes, owner_routes
     from ..api import ApiServer, PortInUseError  # late, as above
 
     key = admin_key(settings)
 
     def admin(exchanges: Exchanges) -> ASGIApp:
-        return create_admin(key, [owner_routes(node.owner), drain_routes(Drain(node, exchanges, leave))])
+        drain = drain_routes(Drain(node, exchanges, leave))
+        return create_admin(key, [owner_routes(node.owner), model_routes(node.local), drain])
 
     try:
         return await ApiServer.start(node, settings, api_key(settings), admin)

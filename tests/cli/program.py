@@ -36,6 +36,11 @@ class Node(FakeNode):
 
     running = 0
 
+    @property
+    def local(self) -> object:
+        """No test of the command line loads a model."""
+        return None
+
     def hold(self, held: bool) -> None:
         self.held = held
 
