@@ -30,6 +30,7 @@ from reference_node.engine.answer import AnswerStream
 from reference_node.engine.calls import CallParser
 from reference_node.engine.form import Form
 from reference_node.engine.grammar import Constraint, Grammars, json_rule, unsupported
+from reference_node.engine.lark import quoted
 from reference_node.engine.reasoning import ReasoningSplitter
 from reference_node.engine.template import ChatTemplate
 from reference_node.engine.text import TextStream
@@ -82,7 +83,10 @@ class Preparation:
             raise unsupported("operation")
         if isinstance(request, CompletionRequest):
             return Prepared(prompt=self._raw(request.prompt), answer=AnswerStream(self._stream(request, {})))
-        return self._conversation(request)
+        try:
+            return self._conversation(request)
+        except RecursionError:  # JSON nested so deeply that it could just be read
+            raise GenerationError(ErrorCode.MALFORMED) from None
 
     def encode(self, text: str) -> list[int]:
         """A text's tokens; special ones by their names."""
@@ -159,16 +163,12 @@ class Preparation:
             opener, rule = self.template.calls.grammar(_schemas(tools))
             if set(self._shown.values()) & {opener}:
                 raise unsupported("response_format")  # whose alternative begins with a special token
-            start = f"{start} | {_quoted(opener)} {rule}"
+            start = f"{start} | {quoted(opener)} {rule}"
         return self._grammars.constraint(f"start: {start}", "response_format", whole=True), ""
 
 
 def _schemas(tools: Mapping[str, Tool]) -> dict[str, str]:
     return {name: tool.parameters or "{}" for name, tool in tools.items()}
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if text else ""
 
 
 def _special_ids(tokenizer: Tokenizer, markers: Sequence[str]) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -27,7 +28,7 @@ from mycellm_proto.content import (
 )
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Engine, EngineOptions, load_engine
-from reference_node.engine.calls import GENERIC, CallParser
+from reference_node.engine.calls import GENERIC, HERMES, LLAMA, MISTRAL, Call, CallFormat, CallParser
 from reference_node.engine.form import Form
 from reference_node.engine.grammar import Grammars
 from reference_node.generation import Delta, Finished, GenerationError
@@ -97,6 +98,14 @@ async def test_a_json_object_is_one_as_far_as_it_comes(engine: Engine) -> None:
     assert found[Part.ANSWER].startswith("{")
     if finished.reason is FinishReason.STOP:
         assert isinstance(json.loads(found[Part.ANSWER]), dict)
+
+
+async def test_an_answer_in_a_form_or_a_call(engine: Engine) -> None:
+    wanted = ResponseFormat(schema=json.dumps(CITY))
+    for seed in range(6):
+        found, finished = await parts(engine, chat(response_format=wanted, tools=(TOOL,), seed=seed, max_tokens=400))
+        assert finished.reason in (FinishReason.STOP, FinishReason.TOOL_CALLS)
+        jsonschema.validate(json.loads(found.get(Part.ARGUMENTS) or found[Part.ANSWER]), CITY)
 
 
 @pytest.mark.parametrize("choice", [ToolMode.REQUIRED, "look", "ls"])
@@ -257,3 +266,41 @@ def test_a_tokenizer_of_an_unknown_kind_leaves_what_needs_no_form() -> None:
     prepared = made.prepare(chat("x", tools=(TOOL,)))
     assert prepared.form is None
     assert made.bytes_of(1) == made.decode([1]).encode()
+
+
+NESTED = {
+    "$defs": {"city": {"type": "object", "properties": {"n": {"enum": ['a"}] // x', "#b"]}}, "required": ["n"]}},
+    "type": "object",
+    "properties": {"c": {"$ref": "#/$defs/city"}},
+    "required": ["c"],
+}
+
+
+@pytest.mark.parametrize("form", [HERMES, LLAMA, MISTRAL])
+def test_the_grammar_of_a_call_is_what_the_format_reads(form: CallFormat) -> None:
+    """References inside a tool's schema and every character hold."""
+    tokenizer = character_tokenizer()
+    grammars = Grammars(tokenizer.to_str(), tokenizer.get_vocab_size(), [0])
+    name, arguments = 'näme "x"', '{"c": {"n": "a\\"}] // x"}}'
+    opener, rule = form.grammar({name: json.dumps(NESTED), "ls": OTHER.parameters or ""})
+    constraint = grammars.constraint(f"start: {rule}", "tools", whole=True)
+    written = form.write([Call(name=name, arguments=arguments)])
+    assert written.startswith(opener)
+    assert constraint.feed(grammars.tokens(written[len(opener) :]))
+    assert constraint.done
+    parser = CallParser(form, {name})
+    pieces = parser.push(written) + parser.flush()
+    assert pieces == [(Part.CALL, name), (Part.ARGUMENTS, arguments)]
+    refused = constraint.fresh()
+    assert not refused.feed(grammars.tokens(written[len(opener) :].replace("a\\", "c\\")))
+
+
+async def test_json_that_is_nested_too_deeply_is_no_accident(engine: Engine) -> None:
+    for depth in (100, 400, 990, 5000):
+        deep = '{"properties": {"a": ' * depth + "{}" + "}}" * depth
+        for wanted in (
+            chat(response_format=ResponseFormat(schema=deep), max_tokens=2),
+            chat(tools=(Tool(name="x", parameters=deep),), tool_choice=ToolMode.REQUIRED, max_tokens=2),
+        ):
+            with contextlib.suppress(GenerationError):
+                await parts(engine, wanted)
