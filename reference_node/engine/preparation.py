@@ -118,6 +118,8 @@ class Preparation:
         now, opener = self._form_now(request, tools)
         if parser is not None:
             parser.push(opener)
+            if request.tool_choice not in (None, ToolMode.AUTO):
+                parser.guide()
         splitter = None
         if self.template.reasons:
             inside = text.rstrip().endswith(reasoning.OPEN)

@@ -42,6 +42,8 @@ class CallFormat(Protocol):
     """Texts that may begin calls anywhere."""
     first_openers: tuple[str, ...]
     """Texts that may begin calls only where an answer begins."""
+    tail: str
+    """What stands behind the arguments of a call by its `grammar`."""
     markers: tuple[str, ...]
     """Special tokens of its tokenizer that are part of the format, and so have to be seen."""
 

@@ -17,6 +17,7 @@ class Hermes:
     name = "hermes"
     openers: tuple[str, ...] = (OPEN,)
     first_openers: tuple[str, ...] = ()
+    tail = "}\n" + CLOSE
     markers: tuple[str, ...] = (OPEN, CLOSE)
 
     def read(self, text: str, names: Collection[str], *, whole: bool) -> Found | None:

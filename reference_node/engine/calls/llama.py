@@ -18,6 +18,7 @@ class Llama:
     name = "llama3"
     openers: tuple[str, ...] = (TAG, FUNCTION)
     first_openers: tuple[str, ...] = ("{",)
+    tail = "}"
     markers: tuple[str, ...] = (TAG,)
 
     def read(self, text: str, names: Collection[str], *, whole: bool) -> Found | None:

@@ -22,6 +22,7 @@ class Mistral:
     name = "mistral"
     openers: tuple[str, ...] = (OPEN,)
     first_openers: tuple[str, ...] = ()
+    tail = "}]"
     markers: tuple[str, ...] = (OPEN, ARGS, "[CALL_ID]")
 
     def read(self, text: str, names: Collection[str], *, whole: bool) -> Found | None:
