@@ -7,20 +7,21 @@ from collections.abc import Iterator, Mapping
 from . import dcbor
 from .dcbor import Item
 
-HELLO, MODELS, ERROR, REQUEST, ACCEPT, CHUNK, TICK, CREDIT, CANCEL, END, COUNTERSIGN = range(0, 22, 2)
+HELLO, MODELS, ERROR, REQUEST, ACCEPT, CHUNK, TICK, CREDIT, CANCEL, END, COUNTERSIGN, CALL, RESULT = range(0, 26, 2)
 NAMES = (
     "HELLO", "MODELS", "ERROR", "REQUEST", "ACCEPT", "CHUNK", "TICK", "CREDIT", "CANCEL", "END", "COUNTERSIGN",
+    "CALL", "RESULT",
 )  # fmt: skip
 """By half of the type."""
 
 
 def is_unknown(kind: int) -> bool:
     """Whether ``kind`` is no registered frame type."""
-    return kind % 2 == 1 or kind > COUNTERSIGN
+    return kind % 2 == 1 or kind > RESULT
 
 
 _SMALL = 1024
-_LIMITS = {MODELS: 65_536, REQUEST: 1_048_576, CHUNK: 16_384, END: 4096}
+_LIMITS = {MODELS: 65_536, REQUEST: 1_048_576, CHUNK: 16_384, END: 4096, CALL: 66_560, RESULT: 66_560}
 
 
 class FrameError(ValueError):
@@ -80,6 +81,13 @@ def walk(data: bytes, limits: Mapping[int, int] | None = None) -> Iterator[tuple
             return
         yield kind[0], data[kind[1] : end], end - position
         position = end
+
+
+def begun(data: bytes) -> int | None:
+    """The type of the frame with which ``data`` begins, once its head is there. Raises `FrameError`."""
+    length = _varint(data, 0)
+    kind = None if length is None else _varint(data, length[1])
+    return None if kind is None else kind[0]
 
 
 def read_frames(data: bytes, limits: Mapping[int, int] | None = None) -> tuple[list[tuple[int, bytes]], int]:

@@ -17,10 +17,16 @@ from .exporter import EXPORTER_LABEL, channel_binding
 from .frames import FrameType, decode_frame
 from .framing import FrameReader, RawFrame, encode_frame
 from .hello import VERSION, Capability, ConnectionRole, Hello, Session
+from .invite import Contact, Invite, decode_invite, encode_invite
 from .keys import SigningKey, VerifierDriftError, is_valid
+from .membership import MemberRole, Membership, NodeCertificate, NodeRight, Proof, VerifiedMember, verify_membership
+from .networks import Admission, CreditPolicy, DataHandling, Descriptor, NetworkKind, network_id
 from .nodeid import decode_node_id, encode_node_id
 from .order import Order, place_order
+from .proofs import Proofs
+from .roll import Roll
 from .signed import Context, Signed, digest, preimage
+from .standing import Standing
 from .ticks import Chain, Meter
 
 SPEC_VERSION = "1.0-draft"
@@ -35,6 +41,7 @@ __all__ = [
     "EXPORTER_LABEL",
     "SPEC_VERSION",
     "VERSION",
+    "Admission",
     "Admitted",
     "Assurance",
     "Capability",
@@ -43,7 +50,11 @@ __all__ = [
     "Close",
     "Connection",
     "ConnectionRole",
+    "Contact",
     "Context",
+    "CreditPolicy",
+    "DataHandling",
+    "Descriptor",
     "EncodingError",
     "ErrorCode",
     "Evidence",
@@ -51,37 +62,52 @@ __all__ = [
     "FrameReader",
     "FrameType",
     "Hello",
+    "Invite",
     "LocalProtocolError",
+    "MemberRole",
+    "Membership",
     "Message",
     "Meter",
+    "NetworkKind",
+    "NodeCertificate",
+    "NodeRight",
     "Open",
     "Operation",
     "Order",
+    "Proof",
+    "Proofs",
     "ProtocolError",
     "Quote",
     "RawFrame",
     "Reason",
     "RemoteProtocolError",
     "Role",
+    "Roll",
     "Sampling",
     "Session",
     "Signed",
     "SigningKey",
+    "Standing",
     "Value",
+    "VerifiedMember",
     "VerifierDriftError",
     "admit",
     "channel_binding",
     "decode",
     "decode_content",
     "decode_frame",
+    "decode_invite",
     "decode_node_id",
     "digest",
     "encode",
     "encode_content",
     "encode_frame",
+    "encode_invite",
     "encode_node_id",
     "is_valid",
+    "network_id",
     "place_order",
     "preimage",
     "sign",
+    "verify_membership",
 ]

@@ -13,12 +13,15 @@ from collections.abc import Iterable
 from . import limits
 from .admission import admit
 from .answer import Chunk
+from .calls import Callee, Caller, CallGate
 from .consumer import ConsumerExchange
 from .content import FinishReason
 from .control import Control
+from .economy import quote_body
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .events import (
     Action,
+    CallReceived,
     CloseConnection,
     ConnectionFailed,
     Event,
@@ -29,6 +32,7 @@ from .events import (
 from .frames import (
     LIMITS,
     Accept,
+    Call,
     Countersign,
     End,
     Error,
@@ -36,6 +40,7 @@ from .frames import (
     FrameType,
     Models,
     Request,
+    Result,
     UnknownFrame,
     decode_frame,
     encode,
@@ -45,12 +50,13 @@ from .grease import Grease
 from .hello import NEEDED, ConnectionRole, Session
 from .keys import SigningKey
 from .order import Order
+from .proofs import Proofs
 from .provider import ProviderExchange
 from .signed import Signed
 from .states import State
 from .streams import CONTROL_STREAM, RequestStream, Streams
 
-_LAST = (Countersign, End, Error)
+_LAST = (Countersign, End, Error, Result)
 """Frames after which their sender ends its side of a request stream."""
 
 
@@ -80,6 +86,9 @@ class Connection:
         # Nothing but HELLO comes before the peer is proved, so no more than that is kept.
         self._control_reader = FrameReader({FrameType.HELLO: limits.MAX_HELLO}, limits.MAX_SMALL, "FRM-009")
         self._streams = Streams(role)
+        self.proofs = Proofs(role=role, own=key.public, binding=binding, session=lambda: self._control.session)
+        """Which rooted networks both sides have proved to each other here."""
+        self._gate = CallGate(now)
         self._events: list[Event] = []
         self._actions: list[Action] = []
         self._over = False
@@ -150,13 +159,16 @@ class Connection:
     def advertise(self, quotes: Iterable[Signed], now: float) -> None:
         """Offer the models of these signed quotes to the peer, in place of those offered before.
 
-        Raises `LocalProtocolError` before the handshake is done, for more quotes than one frame holds, and for more
-        changes than the peer takes (CTL-005).
+        Raises `LocalProtocolError` before the handshake is done, for more quotes than one frame holds, for a quote of
+        a network that the peer has not proved (NET-048), and for more changes than the peer takes (CTL-005).
         """
         if self._over:
             return
+        signed = tuple(quotes)
+        for each in signed:
+            self.proofs.check_quote(quote_body(each), now)
         self._control.forget_quotes(now)
-        self._write(CONTROL_STREAM[self._role], self._control.advertise(quotes, now))
+        self._write(CONTROL_STREAM[self._role], self._control.advertise(signed, now))
 
     def close(self, code: ErrorCode) -> None:
         """Close the connection; every exchange is over."""
@@ -170,8 +182,9 @@ class Connection:
     def request(self, order: Order, now: float) -> int:
         """Ask for an answer; the stream's id.
 
-        Raises `LocalProtocolError` where the session does not allow it, the content is larger than a frame may be, or
-        too much is asked of this peer already (BUSY).
+        Raises `LocalProtocolError` where the session does not allow it, where the peer or this node has not proved the
+        network of the order (NET-035), where the content is larger than a frame may be, or where too much is asked of
+        this peer already (BUSY).
         """
         if self._over:
             message = "the connection is over"
@@ -186,6 +199,7 @@ class Connection:
         if order.open.quote not in self._control.peer_quotes:
             message = "the quote is not one of the peer's"
             raise LocalProtocolError(message, code=ErrorCode.UNKNOWN_QUOTE, requirement="RCP-004")
+        self.proofs.check_order(order.quote, now)
         stream_id = self._streams.next_own
         exchange = ConsumerExchange(stream_id, order, self._key, now)
         data = self._encode(exchange.ask() + self._reserved())
@@ -207,6 +221,31 @@ class Connection:
         """Send the countersignature of an `Ended` exchange, once its evidence is stored."""
         if (exchange := self._consumer(stream_id)) is not None:
             self._sent(stream_id, exchange.countersign())
+
+    # What the owner does, as a caller and a callee
+
+    def call(self, procedure: int, arguments: bytes, now: float) -> int:
+        """Ask the peer for a procedure; the stream's id. `CallAnswered` or `CallFailed` follows.
+
+        Raises `LocalProtocolError` where the session does not allow it, the arguments are larger than a frame may be,
+        or too much is asked of this peer already (BUSY).
+        """
+        if self._over:
+            message = "the connection is over"
+            raise LocalProtocolError(message, code=ErrorCode.PEER_GONE, requirement="ERR-004")
+        stream_id = self._streams.next_own
+        exchange = Caller(stream_id, now)
+        data = self._encode(exchange.ask(procedure, arguments) + self._reserved())
+        self._gate.ask(procedure, self.session, self._streams.calls(own=True), now)
+        self._streams.begin(exchange, 0)
+        self._actions.append(WriteStream(stream_id=stream_id, data=data))
+        return stream_id
+
+    def answer(self, stream_id: int, result: bytes) -> None:
+        """Give the result of a call that was received. Without effect where nobody waits for it any more."""
+        stream = self._streams.open.get(stream_id)
+        if stream and isinstance(stream.exchange, Callee):
+            self._sent(stream_id, stream.exchange.answer(result))
 
     # What the owner does, as a provider
 
@@ -233,8 +272,9 @@ class Connection:
         limit: int | None = None,
         actual: int | None = None,
     ) -> None:
-        """Give a request up. Without effect where it is over."""
-        exchange = self.provider(stream_id)
+        """Give a request up, or a call. Without effect where it is over."""
+        stream = self._streams.open.get(stream_id)
+        exchange = stream.exchange if stream and isinstance(stream.exchange, ProviderExchange | Callee) else None
         if exchange is not None and exchange.state not in (State.ENDED, State.DONE):
             frames = exchange.refuse(code, retry_after_ms=retry_after_ms, limit=limit, actual=actual)
             self._sent(stream_id, frames)
@@ -312,7 +352,10 @@ class Connection:
     def _receive_frame(self, stream_id: int, stream: RequestStream, raw: RawFrame, now: float) -> None:
         exchange = stream.exchange
         if isinstance(exchange, ProviderExchange) and exchange.state is State.IDLE:
-            self._first_frame(stream_id, exchange, raw, now)
+            if raw.type == FrameType.CALL:
+                self._first_call(stream_id, stream, raw, now)
+            else:
+                self._first_frame(stream_id, exchange, raw, now)
             return
         frame = decode_frame(raw)
         if isinstance(frame, UnknownFrame):
@@ -331,7 +374,12 @@ class Connection:
                 raise RemoteProtocolError(message, code=ErrorCode.UNKNOWN_REQUEST, requirement="ERR-003")
             assert self.session is not None  # checked before the stream was accepted
             admitted = admit(
-                frame, session=self.session, provider=self._key.public, offered=self._control.offered, now=now
+                frame,
+                session=self.session,
+                provider=self._key.public,
+                offered=self._control.offered,
+                proofs=self.proofs,
+                now=now,
             )
         except ProtocolError as error:
             self._events.append(RequestRefused(stream_id=stream_id, error=error))
@@ -342,6 +390,24 @@ class Connection:
         self._streams.admitted()
         self._events.append(RequestReceived(stream_id=stream_id, admitted=admitted))
 
+    def _first_call(self, stream_id: int, stream: RequestStream, raw: RawFrame, now: float) -> None:
+        """A call that may be answered, or an ERROR that says why not."""
+        others = self._streams.calls(own=False)
+        stream.exchange = callee = Callee(stream_id)
+        try:
+            frame = decode_frame(raw)
+            assert isinstance(frame, Call)  # by its type
+            assert self.session is not None  # checked before the stream was accepted
+            self._gate.admit(frame, self.session, others, now)
+        except ProtocolError as error:
+            self._events.append(RequestRefused(stream_id=stream_id, error=error))
+            code = ErrorCode.MALFORMED if error.code is ErrorCode.ENCODING else error.code
+            retry = 1000 if code is ErrorCode.BUSY else None
+            self._sent(stream_id, callee.refuse(code, retry_after_ms=retry))
+            return
+        callee.begin(now)
+        self._events.append(CallReceived(stream_id=stream_id, procedure=frame.procedure, arguments=frame.arguments))
+
     def _finished(self, stream_id: int, stream: RequestStream) -> None:
         """The peer ended its side: after END as it should, else it is gone (INF-017, RCP-032)."""
         if not (isinstance(stream.exchange, ConsumerExchange) and stream.exchange.state is State.ENDED):
@@ -349,7 +415,7 @@ class Connection:
 
     def _lost(self, stream_id: int) -> None:
         stream = self._streams.open[stream_id]
-        if isinstance(stream.exchange, ConsumerExchange):
+        if isinstance(stream.exchange, ConsumerExchange | Caller):
             stream.exchange.lost(ErrorCode.PEER_GONE)
         else:
             stream.exchange.lost()
@@ -383,7 +449,7 @@ class Connection:
 
     def _extra(self, frame: Frame) -> dict[int, bool]:
         """EXT-005: a reserved key beside the registered ones, in frames that are sent once a request."""
-        return self._grease.keys() if isinstance(frame, Models | Request | Accept) else {}
+        return self._grease.keys() if isinstance(frame, Models | Request | Accept | Call | Result) else {}
 
     def _fail(self, error: ProtocolError) -> None:
         self._over = True
@@ -393,7 +459,7 @@ class Connection:
 
     def _end_all(self, code: int) -> None:
         for stream in self._streams.open.values():
-            if isinstance(stream.exchange, ConsumerExchange):
+            if isinstance(stream.exchange, ConsumerExchange | Caller):
                 stream.exchange.lost(code)
             else:
                 stream.exchange.lost()

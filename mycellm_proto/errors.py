@@ -39,6 +39,9 @@ class ErrorCode(IntEnum):
     DEADLINE_EXCEEDED = 57
     CANCELLED = 58
     PEER_GONE = 59
+    NOT_MEMBER = 60
+    INVITE_SPENT = 61
+    SETTLEMENT_UNAVAILABLE = 62
     BAD_ANSWER = 63
     # Credit.
     BAD_OPEN = 64
@@ -51,6 +54,8 @@ class ErrorCode(IntEnum):
     BAD_CLOSE = 71
     TICK_OVERDUE = 72
     OVERRUN = 73
+    INSUFFICIENT_CREDIT = 74
+    NO_RESERVATION = 75
 
 
 class ProtocolError(Exception):

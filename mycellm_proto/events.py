@@ -136,6 +136,42 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallReceived:
+    """The peer's call waits for `answer` or `refuse`, for `limits.CALL_TIMEOUT`. ``arguments`` are not read yet."""
+
+    stream_id: int
+    procedure: int
+    arguments: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallWithdrawn:
+    """Nobody waits for the answer to the peer's call any more."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered:
+    """This side's call has its ``result``, which is not read yet."""
+
+    stream_id: int
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFailed:
+    """This side's call has no result. ``by_peer`` says that the callee sent ``code``; else it is this side's own."""
+
+    stream_id: int
+    code: int
+    by_peer: bool
+    retry_after_ms: int | None = None
+    limit: int | None = None
+    actual: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFailed:
     """The peer broke the protocol, or a wait passed its deadline. Every exchange is over."""
 
@@ -154,5 +190,9 @@ Event = (
     | ChunkReceived
     | Ended
     | Failed
+    | CallReceived
+    | CallWithdrawn
+    | CallAnswered
+    | CallFailed
     | ConnectionFailed
 )

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
-from .codec import Value
+from .codec import Value, decode
 from .errors import ErrorCode, ProtocolError, RemoteProtocolError
 
 
@@ -110,6 +110,18 @@ def registered(registry: type[IntEnum]) -> Kind:
     return Kind(read, int)
 
 
+def flags(registry: type[IntFlag]) -> Kind:
+    """A set of bits of a closed registry, none to all of them, as an integer."""
+    known = sum(registry)
+
+    def read(value: object) -> IntFlag:
+        if type(value) is not int or not 0 <= value <= known:
+            raise ValueError(f"not a set of bits from 0 to {known}")
+        return registry(value)
+
+    return Kind(read, int)
+
+
 def nullable(kind: Kind) -> Kind:
     """``kind`` or null."""
     return Kind(
@@ -192,6 +204,16 @@ class Shape:
         if not self._needed <= value.keys():
             raise self._error("a key is missing", self._requirement)
         return attributes
+
+    def read_item(self, data: bytes) -> dict[str, Any]:
+        """The attributes in the item ``data``. Raises `RemoteProtocolError`, with the shape's code in every case."""
+        try:
+            return self.read(decode(data))
+        except ShapeError:
+            raise
+        except RemoteProtocolError as error:
+            what = str(error).removesuffix(f" [{error.requirement}]")
+            raise self._error(what, error.requirement) from None
 
     def write(self, source: object, extra: Mapping[int, Value] | None = None) -> dict[int, Value]:
         """The map of the attributes of ``source``, with ``extra`` entries (GREASE) beside them."""

@@ -36,6 +36,8 @@ class FrameType(IntEnum):
     CANCEL = 16
     END = 18
     COUNTERSIGN = 20
+    CALL = 22
+    RESULT = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,21 @@ class Countersign:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A procedure is asked for, with what it takes."""
+
+    procedure: int
+    arguments: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a call gives."""
+
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownFrame:
     """A frame of a type that this version does not know, as it came."""
 
@@ -127,7 +144,20 @@ class UnknownFrame:
 
 
 Frame = (
-    HelloFrame | Models | Error | Request | Accept | Chunk | Tick | Credit | Cancel | End | Countersign | UnknownFrame
+    HelloFrame
+    | Models
+    | Error
+    | Request
+    | Accept
+    | Chunk
+    | Tick
+    | Credit
+    | Cancel
+    | End
+    | Countersign
+    | Call
+    | Result
+    | UnknownFrame
 )
 
 _SIGNED = Kind(Signed.from_value, Signed.to_value)
@@ -214,6 +244,13 @@ _ROWS: tuple[tuple[FrameType, type[Any], int, Shape], ...] = (
         limits.MAX_SMALL,
         Shape("countersign", Field(0, "signature", octets(SIGNATURE_SIZE))),
     ),
+    (
+        FrameType.CALL,
+        Call,
+        limits.MAX_CALL,
+        Shape("call", Field(0, "procedure", integer(0xFFFF)), Field(1, "arguments", blob(limits.MAX_ARGUMENTS))),
+    ),
+    (FrameType.RESULT, Result, limits.MAX_CALL, Shape("result", Field(0, "result", blob(limits.MAX_ARGUMENTS)))),
 )
 LIMITS: Mapping[int, int] = {FrameType.HELLO: limits.MAX_HELLO, **{kind: limit for kind, _, limit, _ in _ROWS}}
 _BY_TYPE = {int(kind): (make, shape) for kind, make, _, shape in _ROWS}

@@ -84,6 +84,13 @@ class FrameReader:
         """Bytes that wait for the rest of their frame."""
         return len(self._buffer)
 
+    @property
+    def pending(self) -> int | None:
+        """The type of the frame that is not whole yet; None where its head is not, or nothing is."""
+        length = _read_varint(self._buffer, 0)
+        kind = None if length is None else _read_varint(self._buffer, length[1])
+        return None if kind is None else kind[0]
+
     def feed(self, data: bytes) -> Iterator[RawFrame]:
         """Whole frames, in order. Raises `RemoteProtocolError` at the first head that breaks a rule."""
         self._buffer += data

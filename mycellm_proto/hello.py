@@ -38,6 +38,7 @@ class Capability(IntEnum):
     """What both sides must offer before it is used (registry: spec/registries/capabilities.toml)."""
 
     CHAT = 1
+    CALLS = 2
     COMPLETE = 3
     EMBED = 4
 

@@ -12,6 +12,10 @@ MAX_CHUNK = 1 << 14
 """Bytes of a CHUNK body: a quarter of the initial credit, so that credit never strands a frame."""
 MAX_END = 4096
 """Bytes of an END body: one signed close, and room for extensions."""
+MAX_ARGUMENTS = 1 << 16
+"""Bytes of the arguments or the result of a call: a batch of claims, or 64 records, with room."""
+MAX_CALL = MAX_ARGUMENTS + 1024
+"""Bytes of a CALL or RESULT body: the largest arguments, and room for extensions."""
 MAX_SMALL = 1024
 """Bytes of any other frame's body, known or not."""
 
@@ -57,6 +61,27 @@ MAX_TICK_VALUE = 1 << 35
 MAX_TICKS = 65_536
 """Ticks of an open: bounds the links of the hash chain to 2 MiB, and its check to some 50 milliseconds in Python."""
 
+MAX_NETWORK_NAME = 64
+"""Characters of a network's name."""
+MAX_NETWORK_MODELS = 256
+"""Models of a network's allow-list: with the roll, a descriptor fits the answer of one call."""
+MAX_REVOKED = 1024
+"""Keys of a roll: 45 KiB, which fits the answer of one call."""
+MAX_EPOCH = (1 << 53) - 1
+"""Epochs, revisions and numbers of rolls: 2**53 - 1, exact in every language."""
+MAX_CERTIFICATE_LIFE = 2_592_000
+"""Seconds from the issue of a certificate to its expiry: 30 days bound what a lost roll can cost."""
+MAX_USES = 65_536
+"""Uses of one invite."""
+MAX_ADDRESSES = 4
+"""Addresses of a node, in an invite."""
+MAX_INVITE = 1024
+"""Bytes of an invite: short enough to paste."""
+ROLL_INTERVAL = 60.0
+"""Seconds after which a member of a settled network renews its roll, at most."""
+ROLL_LIFETIME = 300.0
+"""Seconds after which a roll that could not be renewed lets nobody in any more: five intervals."""
+
 INITIAL_CREDIT = 1 << 16
 """Bytes of CHUNK frames that a provider may send before any CREDIT."""
 MAX_CREDIT = 1 << 20
@@ -68,6 +93,14 @@ MAX_ANSWER = 1 << 24
 its own keeps it finite."""
 MAX_STREAMS = 64
 """Requests that one peer may have open at once."""
+MAX_CALLS = 16
+"""Calls that one side may have open at once; they count as request streams too."""
+MAX_BATCH = 16
+"""Claims of a SETTLE: with the largest of them, half of MAX_ARGUMENTS."""
+MAX_RESERVATION = 7200
+"""Seconds of a reservation: the longest deadline, and as much again for what comes after it."""
+SETTLEMENT_GRACE = 3600
+"""Seconds after a reservation's end in which a claim still counts: a settlement node or a queue that was away."""
 MAX_SKIPPED = 256
 """Streams below its newest one of which nothing came yet: packets overtake each other, and QUIC bounds how many."""
 MAX_BUFFERED = 4 << 20
@@ -79,6 +112,10 @@ CONTROL_BURST = 32
 """Frames after HELLO on a control stream that may come at once."""
 CONTROL_RATE = 1.0
 """Frames per second on a control stream after the burst."""
+CALL_BURST = 64
+"""Calls of one side that may come at once."""
+CALL_RATE = 8.0
+"""Calls of one side per second after the burst."""
 MAX_IGNORED = 64
 """Frames of unknown odd type on one request stream."""
 
@@ -88,6 +125,8 @@ REQUEST_TIMEOUT = 30.0
 """Seconds from the first byte of a request stream to its whole REQUEST."""
 SILENCE_TIMEOUT = 60.0
 """Seconds without a frame after which a consumer gives a provider up, while credit is left."""
+CALL_TIMEOUT = 10.0
+"""Seconds from a whole CALL to its RESULT or ERROR; the caller waits DEADLINE_GRACE longer."""
 HEARTBEAT = 20.0
 """Seconds after which a provider that has nothing to say sends an empty CHUNK: a third of SILENCE_TIMEOUT."""
 PAYMENT_TIMEOUT = 30.0

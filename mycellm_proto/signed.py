@@ -30,6 +30,13 @@ class Context(StrEnum):
     RESPONSE = "mycellm/response/v1"
     TICK = "mycellm/tick/v1"
     NETWORK = "mycellm/network/v1"
+    DESCRIPTOR = "mycellm/descriptor/v1"
+    MEMBERSHIP = "mycellm/membership/v1"
+    NODE_CERTIFICATE = "mycellm/node-certificate/v1"
+    ROLL = "mycellm/roll/v1"
+    ACCOUNT_EPOCH = "mycellm/account-epoch/v1"
+    INVITE = "mycellm/invite/v1"
+    BLIND = "mycellm/blind/v1"
 
 
 _LABELS = {context: codec.encode(context.value) for context in Context}

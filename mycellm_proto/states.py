@@ -1,7 +1,8 @@
 """State machines as tables: SPEC.md section "States".
 
-Two machines: one per control stream pair, one per request stream. `step` is the only transition function; a frame that
-a row does not list is refused by name. Diagrams and tests are made from these tables.
+Three machines: one per control stream pair, and per request stream one for a request or one for a call. `step` is the
+only transition function; a frame that a row does not list is refused by name. Diagrams and tests are made from these
+tables.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from .frames import FrameType
 
 
 class Role(StrEnum):
-    """Who keeps the state: the sides of a connection, and the sides of an exchange."""
+    """Who keeps the state: the sides of a connection, of an exchange, and of a call."""
 
     INITIATOR = "initiator"
     RESPONDER = "responder"
     CONSUMER = "consumer"
     PROVIDER = "provider"
+    CALLER = "caller"
+    CALLEE = "callee"
 
 
 class State(StrEnum):
@@ -35,6 +38,7 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     CANCELLED = "cancelled"
     ENDED = "ended"
+    CALLED = "called"
     DONE = "done"
 
 
@@ -112,6 +116,20 @@ TABLE: Mapping[tuple[Role, State], Mapping[Event, State]] = {
         **dict.fromkeys(_LATE, State.ENDED),
     },
     (Role.PROVIDER, State.DONE): {},
+    (Role.CALLER, State.IDLE): {(_S, FrameType.CALL): State.CALLED},
+    (Role.CALLER, State.CALLED): {
+        (_R, FrameType.RESULT): State.DONE,
+        (_R, FrameType.ERROR): State.DONE,
+        (_S, FrameType.ERROR): State.DONE,
+    },
+    (Role.CALLER, State.DONE): {},
+    (Role.CALLEE, State.IDLE): {(_R, FrameType.CALL): State.CALLED, (_S, FrameType.ERROR): State.DONE},
+    (Role.CALLEE, State.CALLED): {
+        (_S, FrameType.RESULT): State.DONE,
+        (_S, FrameType.ERROR): State.DONE,
+        (_R, FrameType.ERROR): State.DONE,
+    },
+    (Role.CALLEE, State.DONE): {},
 }
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import limits
+from .calls import Callee, Caller
 from .consumer import ConsumerExchange
 from .errors import ErrorCode, LocalProtocolError, RemoteProtocolError
-from .frames import LIMITS, UnknownFrame
+from .frames import LIMITS, FrameType, UnknownFrame
 from .framing import FrameReader
 from .hello import ConnectionRole
 from .provider import ProviderExchange
@@ -20,17 +21,33 @@ CONTROL_STREAM = {ConnectionRole.INITIATOR: 2, ConnectionRole.RESPONDER: 3}
 """The first unidirectional stream of each side (RFC 9000 section 2.1)."""
 
 
+Exchange = ConsumerExchange | ProviderExchange | Caller | Callee
+"""What a request stream carries, seen from one of its ends."""
+
+
 class RequestStream:
     """One request stream: its reader, its exchange, frames ignored on it, and whether this side has ended it."""
 
     __slots__ = ("ended", "exchange", "ignored", "reader", "size")
 
-    def __init__(self, exchange: ConsumerExchange | ProviderExchange, size: int = 0) -> None:
+    def __init__(self, exchange: Exchange, size: int = 0) -> None:
         self.exchange = exchange
         self.reader = FrameReader(LIMITS, limits.MAX_SMALL)
         self.ignored = 0
         self.ended = False
         self.size = size  # bytes of our own REQUEST
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this side opened it."""
+        return isinstance(self.exchange, ConsumerExchange | Caller)
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it carries a call, from the head of its CALL on."""
+        return isinstance(self.exchange, Caller | Callee) or (
+            self.exchange.state is State.IDLE and self.reader.pending == FrameType.CALL
+        )
 
     def ignore(self, frame: UnknownFrame) -> None:
         """EXT-002, EXT-008: it's OK to be odd, but not for ever. Raises `RemoteProtocolError`."""
@@ -59,9 +76,9 @@ class Streams:
         """The id of the stream that `begin` opens next."""
         return self._next
 
-    def begin(self, exchange: ConsumerExchange, size: int) -> None:
-        """Open a stream of our own for a REQUEST of ``size`` bytes. Raises `LocalProtocolError` (BUSY)."""
-        own = [stream for stream in self.open.values() if isinstance(stream.exchange, ConsumerExchange)]
+    def begin(self, exchange: ConsumerExchange | Caller, size: int) -> None:
+        """Open a stream of our own, for a REQUEST of ``size`` bytes or a CALL. Raises `LocalProtocolError` (BUSY)."""
+        own = [stream for stream in self.open.values() if stream.is_own]
         waiting = (State.REQUESTED, State.WITHDRAWN)  # a CANCEL comes behind its REQUEST, and frees nothing
         unanswered = sum(stream.size for stream in own if stream.exchange.state in waiting)
         if len(own) >= limits.MAX_STREAMS:  # FLW-009
@@ -72,7 +89,12 @@ class Streams:
             raise LocalProtocolError(message, code=ErrorCode.BUSY, requirement="FLW-015")
         self.open[self._next] = RequestStream(exchange, size)
         self._next += 4
-        self.admitted()
+        if size:
+            self.admitted()
+
+    def calls(self, *, own: bool) -> int:
+        """How many calls are open, this side's ``own`` or the peer's."""
+        return sum(stream.is_call and stream.is_own is own for stream in self.open.values())
 
     def admitted(self) -> None:
         """A request began: what was on its way for those before it has no excuse any more (FLW-007)."""
@@ -101,7 +123,7 @@ class Streams:
     def accept(self, stream_id: int, exchange: ProviderExchange) -> bool:
         """Take a new stream of the peer's; whether it is within `limits.MAX_STREAMS` (FLW-006)."""
         self.open[stream_id] = RequestStream(exchange)
-        theirs = sum(isinstance(stream.exchange, ProviderExchange) for stream in self.open.values())
+        theirs = sum(not stream.is_own for stream in self.open.values())
         return theirs <= limits.MAX_STREAMS
 
     def check_buffered(self) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "llguidance", "nacl", "numpy", "onnx", "onnxruntime",
-    "pydantic", "sqlalchemy", "tokenizers", "uvicorn",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "llguidance", "nacl", "numpy", "onnx",
+    "onnxruntime", "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn",
 )  # fmt: skip
 INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
 """What brings all of them."""

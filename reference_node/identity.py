@@ -1,4 +1,4 @@
-"""The secrets of a home directory: the node key, the API key, and how any secret file is written and read.
+"""The secrets of a home directory: the node key, the keys of the HTTP APIs, and how a secret file is written and read.
 
 A secret file is complete from the moment that it has its name, only its owner can open it, and when several
 processes create it at once all of them go on with the same one.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KEY_FILE = "node.key"
 API_KEY_FILE = "api.key"
+ADMIN_KEY_FILE = "admin.key"
 USED_FILE = "node.used"
 """Holds the id of the node whose receipts are beside it: the key that has signed with numbers that they remember."""
 SEED_PART = "mycsecret"
@@ -32,7 +33,7 @@ MIN_API_KEY_CHARS = 16
 """A shorter key could be guessed over the network."""
 
 MAX_SECRET_BYTES = 4096
-"""No secret file is larger; anything larger is not ours and is not read."""
+"""No key file is larger; anything larger is not ours and is not read."""
 
 
 class HomeError(Exception):
@@ -116,8 +117,10 @@ def replace_secret(path: Path, content: bytes) -> None:
         raise HomeError(f"Cannot write {path}: {error.strerror}.") from None
 
 
-def read_secret(path: Path) -> bytes | None:
-    """The content of a secret file; None when there is none. Raises `HomeError` when others may read it."""
+def read_secret(path: Path, most: int = MAX_SECRET_BYTES) -> bytes | None:
+    """The content of a secret file; None when there is none. Raises `HomeError` when others may read it, or when it
+    has more than ``most`` bytes.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -132,7 +135,10 @@ def read_secret(path: Path) -> bytes | None:
             raise HomeError(f"{path} can be read by others. Run: chmod 600 '{path}'")
         if status.st_uid != os.geteuid():
             raise HomeError(f"{path} belongs to another user. Run as that user, or choose another MYCELLM_HOME.")
-        return os.read(descriptor, MAX_SECRET_BYTES)
+        if status.st_size > most:
+            raise HomeError(f"{path} is larger than {most} bytes, so it is not what this program wrote. Move it away.")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
     finally:
         os.close(descriptor)
 
@@ -193,14 +199,13 @@ def temporary() -> Identity:
     return Identity(key=key, path=Path(os.devnull), created=0, new=True)
 
 
-def _new_api_key() -> bytes:
-    return f"myk-{secrets.token_urlsafe(KEY_SIZE)}\n".encode()
+def _new_word(prefix: str) -> bytes:
+    return f"{prefix}-{secrets.token_urlsafe(KEY_SIZE)}\n".encode()
 
 
-def load_or_create_api_key(home: Path) -> str:
-    """The API key in ``home``, made at the first call. Raises `HomeError`."""
-    path = home / API_KEY_FILE
-    content, _ = load_or_create_secret(path, _new_api_key)
+def _load_or_create_word(path: Path, prefix: str) -> str:
+    """A key that people paste, made at the first call."""
+    content, _ = load_or_create_secret(path, lambda: _new_word(prefix))
     try:
         key = content.decode("ascii").strip()
     except UnicodeDecodeError:
@@ -210,7 +215,26 @@ def load_or_create_api_key(home: Path) -> str:
     return key
 
 
+def _stored_word(path: Path) -> str | None:
+    content = read_secret(path)
+    return None if content is None else content.decode("ascii", "replace").strip()
+
+
+def load_or_create_api_key(home: Path) -> str:
+    """The API key in ``home``, made at the first call. Raises `HomeError`."""
+    return _load_or_create_word(home / API_KEY_FILE, "myk")
+
+
 def stored_api_key(home: Path) -> str | None:
     """The API key in ``home`` if there is one. Raises `HomeError` when others may read it."""
-    content = read_secret(home / API_KEY_FILE)
-    return None if content is None else content.decode("ascii", "replace").strip()
+    return _stored_word(home / API_KEY_FILE)
+
+
+def load_or_create_admin_key(home: Path) -> str:
+    """The key of the admin API in ``home``, made at the first call. Raises `HomeError`."""
+    return _load_or_create_word(home / ADMIN_KEY_FILE, "mya")
+
+
+def stored_admin_key(home: Path) -> str | None:
+    """The key of the admin API in ``home`` if there is one. Raises `HomeError` when others may read it."""
+    return _stored_word(home / ADMIN_KEY_FILE)

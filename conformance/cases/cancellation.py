@@ -24,7 +24,7 @@ _TWIN = "end-cancelled-answer"
 _BILLS = Shows("END bills what CANCEL names, or ERROR comes", bills_what_cancel_names)
 
 
-@FAMILY.case(_TWIN, requirements=("INF-023~1", "STM-002~1", "STM-003~1"), expect=_BILLS, twin=_CHAT)
+@FAMILY.case(_TWIN, requirements=("INF-023~1", "STM-002~1", "STM-003~2"), expect=_BILLS, twin=_CHAT)
 async def end_cancelled_answer(session: Session) -> None:
     """CANCEL in the middle of a long answer, for all chunks so far: END with CANCELLED comes, and is agreed.
 
@@ -197,7 +197,7 @@ async def end_answer_that_waits(session: Session) -> None:
 
 @FAMILY.case(
     "take-ended-request-as-gone",
-    requirements=("INF-017~1", "STM-003~1"),
+    requirements=("INF-017~1", "STM-003~2"),
     expect=Shows("nothing more is sent to it", takes_it_as_gone),
     fault=Fault.STREAM_ENDED_WITH_REQUEST,
     twin=_TWIN,
@@ -262,7 +262,7 @@ for _slug, _fault, _leave, _page in (
     FAMILY.add(
         f"take-{_slug}-as-gone",
         page=f"{_page} It is gone: no END is sent to it, the provider ends its side, and the connection lives on.",
-        requirements=("INF-017~1", "STM-003~1"),
+        requirements=("INF-017~1", "STM-003~2"),
         script=_leaving(_leave, _fault),
         expect=Shows("nothing more is sent to it", takes_it_as_gone),
         fault=_fault,

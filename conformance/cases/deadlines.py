@@ -110,7 +110,7 @@ async def refuse_unfinished_request(session: Session) -> None:
 
 @PART.case(
     "ignore-request-without-end",
-    requirements=("FRM-007~1", "STM-003~1"),
+    requirements=("FRM-007~1", "STM-003~2"),
     expect=Shows("nothing is promised for a REQUEST that never was whole", takes_no_request),
     fault=Fault.REQUEST_ENDED_BEFORE_ITS_LAST_BYTE,
     twin=_TWIN,

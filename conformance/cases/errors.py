@@ -45,7 +45,7 @@ def _refuse_first(what: str, kind: int, body: bytes, page: str) -> None:
     FAMILY.add(
         f"refuse-{what}-as-first-frame",
         page=f"{page} A dropped first frame would leave its sender waiting for ever, so it is answered.",
-        requirements=("ERR-003~1",),
+        requirements=("ERR-003~2",),
         script=partial(_first_frame, kind=kind, body=body),
         expect=Refuses("UNKNOWN_REQUEST"),
         fault=Fault.FIRST_FRAME_NO_REQUEST,
@@ -64,6 +64,7 @@ _FIRST = {
     framing.CANCEL: {0: 0, 1: 0, 2: bytes(32)},
     framing.END: {0: bytes(32), 1: [b"\xa0", bytes(64)]},
     framing.COUNTERSIGN: {0: bytes(64)},
+    framing.RESULT: {0: b"\xa0"},
 }
 for _kind, _body in _FIRST.items():
     _name = framing.NAMES[_kind // 2]
@@ -89,7 +90,7 @@ def _sides_ended(record: Record) -> Iterator[Finding]:
 
 @FAMILY.case(
     "end-side-with-error",
-    requirements=("STM-003~1",),
+    requirements=("STM-003~2",),
     expect=All((LivesOn(), Shows("ERROR ends the target's side", _sides_ended))),
     seconds=3,
     holds=True,
@@ -104,7 +105,7 @@ async def end_side_with_error(session: Session) -> None:
 
 @FAMILY.case(
     "end-side-with-end",
-    requirements=("STM-003~1",),
+    requirements=("STM-003~2",),
     expect=All((Completes(), Shows("END ends the target's side", _sides_ended))),
     seconds=4,
     holds=True,
@@ -116,7 +117,7 @@ async def end_side_with_end(session: Session) -> None:
     await side.rest(_LINGER)
 
 
-@FAMILY.case("refuse-without-words", requirements=("ERR-002~1", "ERR-003~1"), expect=LivesOn())
+@FAMILY.case("refuse-without-words", requirements=("ERR-002~1", "ERR-003~2"), expect=LivesOn())
 async def refuse_without_words(session: Session) -> None:
     """A request that is refused: ERROR has a code and the numbers that the code's registry entry names, no more.
 
@@ -137,7 +138,7 @@ _LATE = (
 """All of which would end a connection, were it not on its way when the exchange ended."""
 
 
-@FAMILY.case("discard-behind-refusal", requirements=("STM-004~1",), expect=LivesOn())
+@FAMILY.case("discard-behind-refusal", requirements=("STM-004~2",), expect=LivesOn())
 async def discard_behind_refusal(session: Session) -> None:
     """A consumer that does not know yet that it was refused goes on sending, whatever that is.
 
@@ -153,7 +154,7 @@ async def discard_behind_refusal(session: Session) -> None:
     await side.probe()
 
 
-@FAMILY.case("discard-behind-giving-up", requirements=("STM-004~1",), expect=LivesOn())
+@FAMILY.case("discard-behind-giving-up", requirements=("STM-004~2",), expect=LivesOn())
 async def discard_behind_giving_up(session: Session) -> None:
     """A consumer gives up with ERROR in the middle of an answer, and bytes of no sense come behind it."""
     one = await places.answering(session)

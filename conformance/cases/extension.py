@@ -125,7 +125,7 @@ async def _even(session: Session, where: str, kind: int) -> None:
 
 _STAGES: tuple[Literal["control", "answer", "closing"], ...] = ("control", "answer", "closing")
 for _where in _STAGES:
-    for _kind, _which in ((22, "next"), (_EVEN, "high")):
+    for _kind, _which in ((2 * len(framing.NAMES), "next"), (_EVEN, "high")):
         if _where == "closing" and _kind != _EVEN:
             continue
         FAMILY.add(

@@ -205,6 +205,8 @@ def _bodies(side: Initiator, one: Asking) -> dict[int, Item]:
         framing.CANCEL: {0: 0, 1: one.k, 2: bytes(32)},
         framing.END: {0: bytes(32), 1: bare},
         framing.COUNTERSIGN: {0: bytes(64)},
+        framing.CALL: {0: 7, 1: b"\xa0"},
+        framing.RESULT: {0: b"\xa0"},
     }
 
 
@@ -223,10 +225,19 @@ async def _out_of_state(session: Session, kind: int, state: Stage) -> None:
     await side.rest(_PATIENCE)
 
 
-_PROVIDERS = (framing.HELLO, framing.MODELS, framing.REQUEST, framing.ACCEPT, framing.CHUNK, framing.END)
+_PROVIDERS = (
+    framing.HELLO,
+    framing.MODELS,
+    framing.REQUEST,
+    framing.ACCEPT,
+    framing.CHUNK,
+    framing.END,
+    framing.CALL,
+    framing.RESULT,
+)
 _STATES: dict[Stage, tuple[tuple[int, ...], str, str]] = {
     "control": (
-        tuple(kind for kind in range(0, 22, 2) if kind != framing.MODELS),
+        tuple(kind for kind in range(0, 2 * len(framing.NAMES), 2) if kind != framing.MODELS),
         "control/accept-models-of-initiator",
         "{} comes on the control stream after the handshake, where only MODELS has a place.",
     ),

@@ -17,7 +17,7 @@ FAMILY = Family("honesty")
 
 @FAMILY.case(
     "refuse-random-verb",
-    requirements=("ERR-003~1",),
+    requirements=("ERR-003~2",),
     expect=Refuses("UNKNOWN_REQUEST"),
     fault=Fault.RANDOM_FIRST_FRAME,
     twin="accept-chat",

@@ -28,7 +28,7 @@ _MILLION = 1_000_000
 
 @FAMILY.case(
     _TWIN,
-    requirements=("INF-027~2", "INF-012~1", "INF-009~1", "INF-011~1", "STM-002~1", "STM-003~1"),
+    requirements=("INF-027~2", "INF-012~1", "INF-009~1", "INF-011~1", "STM-002~1", "STM-003~2"),
     expect=Completes(),
     tier="smoke",
 )

@@ -97,7 +97,8 @@ async def _too_large(session: Session, kind: int, where: Stage) -> None:
     else:
         side = await Initiator.connected(session)
         stream = 2 if where == "control" else side.open_stream()
-        bound = {framing.MODELS: limit("MAX_MODELS"), framing.REQUEST: limit("MAX_REQUEST")}.get(kind, 1024)
+        bounds = {framing.MODELS: limit("MAX_MODELS"), framing.REQUEST: limit("MAX_REQUEST")}
+        bound = (bounds | {framing.CALL: limit("MAX_CALL")}).get(kind, 1024)
     side.commits(session.fault)
     side.link.write(stream, head(kind, bound + 1))
     await side.rest(_PATIENCE)
@@ -124,6 +125,7 @@ _reject("models", framing.MODELS, "control", _MODELS, "FRM-005~1")
 _reject("unknown-odd-on-control", _ODD, "control", _SMALL, "FRM-005~1")
 _reject("unknown-even-on-control", _EVEN, "control", _SMALL, "FRM-005~1")
 _reject("request", framing.REQUEST, "request", _REQUEST, "FRM-005~1", stage="control")
+_reject("call", framing.CALL, "request", "calls/answer-every-call", "FRM-005~1", stage="control")
 _reject("unknown-first-frame", _ODD, "request", _REQUEST, "FRM-005~1", stage="control")
 _reject("tick", framing.TICK, "answer", _SMALL, "FRM-005~1")
 _reject("cancel", framing.CANCEL, "answer", _SMALL, "FRM-005~1")

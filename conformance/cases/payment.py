@@ -304,7 +304,7 @@ async def reject_tick_before_accept(session: Session) -> None:
 
 @FAMILY.case(
     "refuse-claim-without-request",
-    requirements=("ERR-003~1", "RCP-045~1"),
+    requirements=("ERR-003~2", "RCP-045~1"),
     expect=All((Refuses("UNKNOWN_REQUEST"), Shows("nothing is countersigned", nothing_is_countersigned))),
     fault=Fault.CLAIM_WITHOUT_REQUEST,
     twin=_TWIN,

@@ -136,7 +136,7 @@ async def accept_disputed_close(session: Session) -> None:
 
 @FAMILY.case(
     "accept-second-countersignature-unread",
-    requirements=("STM-004~1",),
+    requirements=("STM-004~2",),
     expect=Completes(),
     fault=Fault.COUNTERSIGN_TWICE,
     twin=_TWIN,
@@ -152,7 +152,7 @@ async def accept_second_countersignature_unread(session: Session) -> None:
 
 @FAMILY.case(
     "accept-late-countersignature-unread",
-    requirements=("STM-004~1",),
+    requirements=("STM-004~2",),
     expect=Completes(),
     fault=Fault.COUNTERSIGN_LATE,
     twin=_TWIN,

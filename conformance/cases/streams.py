@@ -70,7 +70,7 @@ def _crowd(side: Initiator, streams: int) -> None:
         side.link.write(side.open_stream(), framing.write_varint(400)[:1])
 
 
-@PART.case("answer-request-among-most-streams", requirements=("FLW-006~2",), expect=Completes(), twin=_CHAT)
+@PART.case("answer-request-among-most-streams", requirements=("FLW-006~3",), expect=Completes(), twin=_CHAT)
 async def answer_request_among_most_streams(session: Session) -> None:
     """63 streams have begun, and the 64th brings a whole request: it is answered."""
     request = await asking(session)
@@ -84,7 +84,7 @@ _SETTLE = 0.5
 
 @PART.case(
     "refuse-stream-beyond-most",
-    requirements=("FLW-006~2",),
+    requirements=("FLW-006~3",),
     expect=Refuses("BUSY"),
     fault=Fault.STREAM_BEYOND_MOST,
     twin="answer-request-among-most-streams",
@@ -150,7 +150,7 @@ async def _discarded(side: Initiator, size: int) -> int:
 
 @PART.case(
     "discard-bytes-of-stream-that-is-over",
-    requirements=("FLW-007~1", "STM-004~1"),
+    requirements=("FLW-007~1", "STM-004~2"),
     expect=Answers(),
     twin=_CHAT,
     tier="full",

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-HELLO, MODELS, ERROR, REQUEST, ACCEPT, CHUNK, TICK, CREDIT, CANCEL, END, COUNTERSIGN = range(0, 22, 2)
+HELLO, MODELS, ERROR, REQUEST, ACCEPT, CHUNK, TICK, CREDIT, CANCEL, END, COUNTERSIGN, CALL, RESULT = range(0, 26, 2)
 PRICE_IN, PRICE_OUT, TICK_VALUE, WINDOW = 1, 4, 8, 2  # of the quote, with one prepaid tick
-LIMITS = {MODELS: 65_536, REQUEST: 1_048_576, CHUNK: 16_384, END: 4096}
+LIMITS = {MODELS: 65_536, REQUEST: 1_048_576, CHUNK: 16_384, END: 4096, CALL: 66_560, RESULT: 66_560}
 BAD = (ValueError, TypeError, KeyError, IndexError)
 
 
@@ -152,7 +152,7 @@ class Peer(QuicConnectionProtocol):
             if stream != 2:
                 self.requests.setdefault(stream, Request(self, stream)).received(kind, body)
             elif kind != (MODELS if self.initiator else HELLO) and not (kind % 2 and self.initiator):
-                raise Close(19 if kind % 2 or kind > COUNTERSIGN else 18)  # UNKNOWN_FRAME, UNEXPECTED_FRAME
+                raise Close(19 if kind % 2 or kind > RESULT else 18)  # UNKNOWN_FRAME, UNEXPECTED_FRAME
             elif self.initiator is None:
                 self.hello(body)
 
@@ -203,7 +203,7 @@ class Request:
         """Checks c to o of "Inference exchange". Later: the shapes of everything, and durable records."""
         peer = self.peer
         if kind != REQUEST:
-            raise Refuse(48)  # UNKNOWN_REQUEST
+            raise Refuse(49 if kind == CALL else 48)  # UNSUPPORTED (it offers no CALLS), UNKNOWN_REQUEST
         try:
             request = decode(body)
             content, (data, signature) = decode(request[0]), request[2]
@@ -237,7 +237,7 @@ class Request:
         self.pump()
 
     def later(self, kind, body):
-        value = decode(body) if kind <= COUNTERSIGN else {}  # later: a body without its shape is ENCODING
+        value = decode(body) if kind <= RESULT else {}  # later: a body without its shape is ENCODING
         if kind == TICK and self.state == "STREAMING":
             self.pay(value[0], value[1], least=self.k + 1)
             self.pump()
@@ -248,7 +248,7 @@ class Request:
             check(Close(71), "countersign", self.peer.initiator, self.close, value[0])  # BAD_CLOSE
             self.state = "DONE"  # later: keep the receipt
         elif kind not in (TICK, CREDIT, CANCEL):  # later: CREDIT counts, and ERROR of a consumer ends it
-            raise Close(19 if kind > COUNTERSIGN else 18)  # UNKNOWN_FRAME, UNEXPECTED_FRAME
+            raise Close(19 if kind > RESULT else 18)  # UNKNOWN_FRAME, UNEXPECTED_FRAME
 
     def pay(self, k, link, least=0):
         back = link

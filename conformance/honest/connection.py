@@ -9,10 +9,11 @@ from conformance.data import error_code, limit
 from conformance.dcbor import Item
 
 from . import hello
+from .callee import Callee
 from .hello import Session
 from .node import Node
-from .port import Port, Timers, now
-from .provider import Provider
+from .port import Allowance, Port, Timers
+from .provider import IDLE, Provider
 from .rules import FailError, RefuseError
 
 _KEEP_ALIVE = 20.0
@@ -29,6 +30,7 @@ class Connection:
     peer_streams: ClassVar[int] = 0
     """Request streams of the peer have this id modulo 4."""
     provider: ClassVar[type[Provider]] = Provider
+    callee: ClassVar[type[Callee]] = Callee
 
     def __init__(self, node: Node, port: Port, binding: bytes, expected: bytes | None = None) -> None:
         self.node = node
@@ -41,13 +43,13 @@ class Connection:
         self.offered: dict[bytes, list[bytes]] = {}
         self.over = False
         self.timers = Timers()
-        self.streams: dict[int, Provider] = {}
+        self.streams: dict[int, Provider | Callee] = {}
+        self.calls = Allowance("CALL_BURST", "CALL_RATE")
         self._buffers: dict[int, bytes] = {}
         self._ended: set[int] = set()
         self._newest = -1
         self._discarded = 0
-        self._control_budget = float(limit("CONTROL_BURST"))
-        self._control_counted = now()
+        self._control = Allowance("CONTROL_BURST", "CONTROL_RATE")
 
     # What the transport tells
 
@@ -224,6 +226,8 @@ class Connection:
         if exchange is None:
             return
         for kind, body in self._frames(stream, data, None):
+            if kind == framing.CALL and isinstance(exchange, Provider) and exchange.state == IDLE:
+                exchange = self.streams[stream] = self.callee(self, stream, exchange)
             exchange.received(kind, body)
             if self.over or exchange.over:
                 return
@@ -241,9 +245,19 @@ class Connection:
         """A REQUEST passed its checks: what was discarded before is forgiven (FLW-007)."""
         self._discarded = 0
 
+    def open_calls(self) -> int:
+        """Calls of the peer's that are open: from the head of CALL on."""
+        running = ((stream, each) for stream, each in self.streams.items() if not each.over)
+        return sum(isinstance(each, Callee) or self.begins_a_call(stream, each) for stream, each in running)
+
+    def begins_a_call(self, stream: int, exchange: Provider) -> bool:
+        """Whether the head of a CALL has come on a stream, and no more."""
+        return exchange.state == IDLE and framing.begun(self._buffers.get(stream, b"")) == framing.CALL
+
     def _begin(self, stream: int) -> Provider | None:
         self._seen(stream)
-        exchange = self.streams[stream] = self.provider(self, stream)
+        exchange = self.provider(self, stream)
+        self.streams[stream] = exchange
         running = sum(not each.over for each in self.streams.values())
         try:
             self.rules.forbid("FLW-006", running > limit("MAX_STREAMS"), RefuseError("BUSY"))
@@ -274,12 +288,7 @@ class Connection:
 
     def _take_allowance(self) -> None:
         """CTL-004: the allowance of frames on a control stream."""
-        elapsed = now() - self._control_counted
-        self._control_counted += elapsed
-        burst = limit("CONTROL_BURST")
-        self._control_budget = min(burst, self._control_budget + elapsed * limit("CONTROL_RATE"))
-        self.rules.forbid("CTL-004", self._control_budget < 1, FailError("RATE_EXCEEDED"))
-        self._control_budget -= 1
+        self.rules.forbid("CTL-004", not self._control.take(), FailError("RATE_EXCEEDED"))
 
     def keep_alive(self) -> None:
         """PING, now and whenever the keep-alive time has passed (TRN-007)."""

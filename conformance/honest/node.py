@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from conformance import signing
 from conformance.dcbor import Item
@@ -20,7 +20,12 @@ from .rules import RefuseError, Rules
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
 CHAT = 1
+CALLS = 2
 ALPN = "mycellm/1"
+
+
+Procedure: TypeAlias = Callable[["Node", bytes, bytes], dict[int, Item]]
+"""What a node does for a call: itself, the caller's key, the arguments; the result. Raises `RefuseError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,9 @@ class Node:
     lifetime = 60
     """Seconds for which a quote is good."""
     version_range = (1, 1)
-    capabilities = (CHAT,)
+    capabilities = (CHAT, CALLS)
+    procedures: Mapping[int, Procedure] = {}
+    """What it answers to calls; everything else it does not serve."""
     serves = True
     distrusts_certificates = False
     """Whether it looks at what a certificate says (TRN-008)."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from conformance.data import limit
+
 
 class Port(Protocol):
     """One connection, from the side of the node."""
@@ -56,3 +58,22 @@ class Timers:
 def now() -> float:
     """Seconds of the loop's clock."""
     return asyncio.get_running_loop().time()
+
+
+class Allowance:
+    """What starts at one limit and grows by another per second, and never above the first."""
+
+    def __init__(self, burst: str, rate: str) -> None:
+        self._burst, self._rate = limit(burst), limit(rate)
+        self._left = float(self._burst)
+        self._counted = now()
+
+    def take(self) -> bool:
+        """Whether there was one."""
+        elapsed = now() - self._counted
+        self._counted += elapsed
+        self._left = min(self._burst, self._left + elapsed * self._rate)
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

@@ -480,7 +480,8 @@ class Provider:
             self.refuse(RefuseError("TICK_OVERDUE"))
 
     def _request_overdue(self) -> None:
-        if self.state == IDLE and not self.rules.skips("INF-024"):
+        call = self.connection.begins_a_call(self.stream, self)
+        if self.state == IDLE and not self.rules.skips("CAL-013" if call else "INF-024"):
             self.refuse(RefuseError("TIMEOUT"))
 
     def _terms(self) -> Quote:

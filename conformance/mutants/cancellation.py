@@ -132,7 +132,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         slug="ignores-ends-of-streams",
         page="Goes on for a consumer that has ended its side.",
-        breaks=("INF-017~1", "STM-003~1"),
+        breaks=("INF-017~1", "STM-003~2"),
         kills=(
             *_gone("ended-request", "ended-stream", "stream-ended-inside-frame"),
             "inference/ignore-request-without-end",

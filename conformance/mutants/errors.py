@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant(
         slug="drops-first-frames",
         page="Drops a first frame that is no REQUEST, and leaves its sender waiting.",
-        breaks=("ERR-003~1",),
+        breaks=("ERR-003~2",),
         kills=(
             "errors/refuse-hello-as-first-frame",
             "errors/refuse-tick-as-first-frame",
@@ -98,14 +98,14 @@ MUTANTS = (
     Mutant(
         slug="fails-on-first-frames",
         page="Closes the connection for a first frame that is no REQUEST.",
-        breaks=("ERR-003~1",),
+        breaks=("ERR-003~2",),
         kills=("errors/refuse-cancel-as-first-frame", "errors/refuse-unknown-odd-as-first-frame"),
         connection=provider_with(received=_fails_on_first_frames),
     ),
     Mutant(
         slug="reads-first-bodies",
         page="Closes the connection for the body of a first frame that it does not answer anyway.",
-        breaks=("ERR-003~1",),
+        breaks=("ERR-003~2",),
         kills=("errors/refuse-unreadable-tick-as-first-frame",),
         connection=provider_with(received=_reads_first_bodies),
     ),
@@ -140,7 +140,7 @@ MUTANTS = (
     Mutant(
         slug="answers-with-the-error",
         page="Sends the text of an error as if it were a model's.",
-        breaks=("ERR-003~1", "ERR-006~1"),
+        breaks=("ERR-003~2", "ERR-006~1"),
         kills=("errors/refuse-credit-as-first-frame", "encoding/reject-truncated-in-content"),
         connection=provider_with(refuse=_answers_with_text),
         row=14,
@@ -155,7 +155,7 @@ MUTANTS = (
     Mutant(
         slug="minds-late-bytes",
         page="Closes the connection for bytes that were on their way when it refused a request.",
-        breaks=("STM-004~1",),
+        breaks=("STM-004~2",),
         kills=("errors/discard-behind-refusal", "errors/discard-behind-giving-up"),
         connection=connection_with(discard=_minds_late_bytes),
     ),

@@ -48,7 +48,7 @@ def _passes_over_unknown_first(self: Connection, kind: int, body: bytes) -> None
 
 def _sends_unknown_even(self: Connection) -> None:
     Connection.advertise(self)
-    self.port.write(self.own_control, framing.write_frame(22, b""))
+    self.port.write(self.own_control, framing.write_frame(1000, b""))
 
 
 def _begins_with_reserved(self: Connection) -> None:

@@ -147,7 +147,7 @@ MUTANTS = (
     Mutant(
         slug="serves-any-number-of-streams",
         page="Answers the 65th stream of one consumer as well.",
-        breaks=("FLW-006~2",),
+        breaks=("FLW-006~3",),
         kills=_cases("refuse-stream-beyond-most"),
         node=skipping("FLW-006"),
     ),

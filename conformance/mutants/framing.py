@@ -217,14 +217,14 @@ MUTANTS = (
     Mutant(
         slug="ends-its-side-early",
         page="Ends its side of the stream with ACCEPT.",
-        breaks=("STM-003~1",),
+        breaks=("STM-003~2",),
         kills=_ANSWERED,
         connection=provider_with(send=_ends_its_side_at_once),
     ),
     Mutant(
         slug="never-ends-its-side",
         page="Leaves its side of every stream open for ever.",
-        breaks=("STM-003~1",),
+        breaks=("STM-003~2",),
         kills=("errors/end-side-with-error", "errors/end-side-with-end"),
         connection=provider_with(send=_never_ends_its_side),
     ),

@@ -31,7 +31,7 @@ MUTANTS = (
     Mutant(
         slug="drops-unknown-verbs",
         page="Ignores a first frame that it does not know, and its caller waits for ever.",
-        breaks=("ERR-003~1",),
+        breaks=("ERR-003~2",),
         kills=("honesty/refuse-random-verb",),
         node=skipping("ERR-003"),
         row=11,

@@ -158,7 +158,7 @@ MUTANTS = (
     Mutant(
         slug="countersigns-anything",
         page="Countersigns whatever bill it is sent: a million credits, with no inference behind them.",
-        breaks=("RCP-045~1", "ERR-003~1"),
+        breaks=("RCP-045~1", "ERR-003~2"),
         kills=("payment/refuse-claim-without-request",),
         connection=provider_with(received=_agrees_to_anything),
         row=6,

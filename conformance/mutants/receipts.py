@@ -226,14 +226,14 @@ MUTANTS = (
     Mutant(
         slug="reads-on-behind-the-end",
         page="Judges what comes on a stream whose exchange is over.",
-        breaks=("STM-004~1",),
+        breaks=("STM-004~2",),
         kills=("receipts/accept-second-countersignature-unread", "receipts/accept-late-countersignature-unread"),
         connection=connection_with(forget=_remembers, provider=type("MutantProvider", (Provider,), {"over": False})),
     ),
     Mutant(
         slug="waits-for-ever-for-agreement",
         page="Keeps an exchange open for as long as nobody agrees.",
-        breaks=("STM-004~1",),
+        breaks=("STM-004~2",),
         kills=("receipts/accept-late-countersignature-unread",),
         connection=provider_with(end=_waits_for_ever),
         row=19,

@@ -79,6 +79,24 @@ class Fault(Enum):
     CONTROL_FLOODED = auto()
     STREAM_OF_NOBODY = auto()
 
+    # Calls.
+    CALL_UNKNOWN_PROCEDURE = auto()
+    CALL_LARGEST = auto()
+    CALL_WITHOUT_CAPABILITY = auto()
+    CALL_UNPINNED = auto()
+    CALL_BODY_NO_ITEM = auto()
+    CALL_BODY_EMPTY = auto()
+    CALL_WITHOUT_ARGUMENTS = auto()
+    CALL_ARGUMENTS_MAP = auto()
+    CALL_ARGUMENTS_TOO_LONG = auto()
+    CALL_PROCEDURE_TEXT = auto()
+    CALL_UNKNOWN_EVEN_KEY = auto()
+    CALL_BEYOND_MOST = auto()
+    CALLS_TOO_FAST = auto()
+    CALL_UNFINISHED = auto()
+    CALL_ENDED_EARLY = auto()
+    CALL_TWICE = auto()
+
     # Requests, what is asked.
     CONTENT_EMPTY = auto()
     CONTENT_TRUNCATED = auto()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .bytes_ import Bytes
+from .claims import Claims
+from .networks import Networks
 from .outcome import Case, Outcome
 from .party import Party
 from .replay import Replay
@@ -10,6 +12,7 @@ from .replay import Replay
 FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
     "content", "quote", "open", "commitments", "ticks", "billing", "close", "countersign", "receipts", "fraud",
+    "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
     "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""
@@ -20,10 +23,13 @@ _CONTEXTS = {
     "open": "mycellm/open/v1",
     "close": "mycellm/close/v1",
     "countersign": "mycellm/countersign/v1",
+    "descriptor": "mycellm/descriptor/v1",
+    "roll": "mycellm/roll/v1",
+    "revocation": "mycellm/account-epoch/v1",
 }
 
 
-class Implementation(Bytes, Party):
+class Implementation(Bytes, Networks, Claims, Party):
     """All families; each is the method of its name."""
 
     def derive(self, family: str, case: Case) -> Outcome:

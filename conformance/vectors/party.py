@@ -35,4 +35,4 @@ class Party(Keys, Settlement):
 
 def is_unknown(kind: int) -> bool:
     """Whether no frame type has this number."""
-    return kind % 2 == 1 or kind > framing.COUNTERSIGN
+    return kind % 2 == 1 or kind > framing.RESULT

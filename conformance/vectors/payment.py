@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from conformance.dcbor import Item, NotDeterministicError
+from conformance.signing import DIRECT
 
 from .outcome import Case, Json, Outcome, accept, joined, reject, valued
 from .rules import Check, Rules
@@ -185,6 +186,7 @@ class Payment(Rules):
         return self.refusal(
             Check("RCP-005", now < offer[10] + _SKEW, "QUOTE_EXPIRED"),
             Check("RCP-011", agreed, "BAD_OPEN"),
+            Check("NET-036", offer[1] == DIRECT, "NOT_MEMBER"),
             Check("RCP-036", opened[7] <= _MOST_TICKS * offer[7], "BAD_OPEN"),
             Check("RCP-012", opened[6] == committed, "BAD_OPEN"),
             Check("RCP-021", offer[8] <= self.most_ticks(offer, opened[7]), "BAD_TICK"),

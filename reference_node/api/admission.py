@@ -53,15 +53,24 @@ class Exchanges:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self._refusing = False
 
     @property
     def running(self) -> int:
-        """How many there are now."""
+        """Requests in progress, waiting ones included."""
         return len(self._running)
+
+    def refuse(self, refusing: bool) -> None:
+        """Admit nothing more, or do so again. What runs goes on."""
+        self._refusing = refusing
+
+    async def idle(self) -> None:
+        """Return when nothing runs."""
+        await self._idle.wait()
 
     def admit(self) -> Admission:
         """A place for a request. Raises `ApiError` 429 or 503."""
-        if self._closing:
+        if self._closing or self._refusing:
             raise from_code(ErrorCode.SHUTTING_DOWN)
         if len(self._running) >= MAX_EXCHANGES:
             raise from_code(ErrorCode.BUSY)

@@ -135,8 +135,11 @@ async def _on_crash(request: Request, _error: Exception) -> Response:
     return await _on_api_error(request, ApiError(500, message, kind=SERVER, code="internal_error"))
 
 
-def create_app(api: Api, *, keys: Keys, extra_host: str) -> ASGIApp:
-    """The API. ``extra_host`` is the loopback name that it was bound to."""
+def create_app(api: Api, *, keys: Keys, extra_host: str, admin: ASGIApp | None = None) -> ASGIApp:
+    """The API. ``extra_host`` is the loopback name that it was bound to.
+
+    ``admin`` answers what is asked under ``/admin/``, and decides who may.
+    """
     app = FastAPI(
         openapi_url=None,  # `describe` writes it, and its pages would load scripts from elsewhere
         redirect_slashes=False,
@@ -149,4 +152,4 @@ def create_app(api: Api, *, keys: Keys, extra_host: str) -> ASGIApp:
     async def root() -> Response:
         return JSONResponse({"name": "mycellm node", "api": "/v1", "description": "/openapi.json"})
 
-    return Gate(app, keys=keys, extra_host=extra_host, metrics=api.metrics)
+    return Gate(app, keys=keys, extra_host=extra_host, metrics=api.metrics, admin=admin)

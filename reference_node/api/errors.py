@@ -146,6 +146,17 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ),
     ErrorCode.CANCELLED: _peer("cancelled", "The request was cancelled before its answer was whole."),
     ErrorCode.PEER_GONE: _peer("peer_lost", "The connection to the peer that served this request is lost. Try again."),
+    ErrorCode.NOT_MEMBER: _peer(
+        "not_member", "The peer does not take this node for a member of the model's network. Renew the membership, or "
+        "ask the network's administrator.", 403
+    ),
+    ErrorCode.INVITE_SPENT: Mapped(
+        status=403, kind=PERMISSION, code="invite_spent", message="The invite is used up or expired. Ask for a new one."
+    ),
+    ErrorCode.SETTLEMENT_UNAVAILABLE: Mapped(
+        status=503, kind=PEER, code="settlement_unavailable", retry_after=5,
+        message="The settlement node of the model's network does not answer the peer. Try again."
+    ),
     ErrorCode.BAD_OPEN: _peer("peer_payment_error", _CREDIT),
     ErrorCode.UNKNOWN_QUOTE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.QUOTE_EXPIRED: _peer("peer_quote_expired", "The peer's prices have changed meanwhile. Try again."),
@@ -163,6 +174,12 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.TICK_OVERDUE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
+    ErrorCode.INSUFFICIENT_CREDIT: Mapped(
+        status=402, kind=BILLING, code="insufficient_credit",
+        message="There are {limit} micro-credits available and this request needs {actual}. Ask for fewer max_tokens, "
+        "or ask the network's authority for credit."
+    ),
+    ErrorCode.NO_RESERVATION: _peer("peer_payment_error", _CREDIT),
 }  # fmt: skip
 
 FAILED_REASONS: Mapping[FinishReason, ErrorCode] = {

@@ -21,7 +21,7 @@ from .metrics import Metrics
 from .stored import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
@@ -148,8 +148,16 @@ class ApiServer:
         self._exchanges = exchanges
 
     @classmethod
-    async def start(cls, node: NodeView, settings: Settings, key: str | None) -> ApiServer:
-        """Listen on ``settings.api``. ``key`` None: no key is needed. Raises `PortInUseError`."""
+    async def start(
+        cls,
+        node: NodeView,
+        settings: Settings,
+        key: str | None,
+        admin: Callable[[Exchanges], ASGIApp] | None = None,
+    ) -> ApiServer:
+        """Listen on ``settings.api``. ``key`` None: no key is needed; ``admin`` makes what answers under ``/admin/``.
+        Raises `PortInUseError`.
+        """
         sock = listen(settings.api)
         address = Address(host=settings.api.host, port=sock.getsockname()[1])
         exchanges = Exchanges()
@@ -167,7 +175,12 @@ class ApiServer:
             timeout_s=settings.request_timeout,
         )
         extra_host = str(address).rpartition(":")[0].lower()
-        app = create_app(api, keys=Keys(key, ring, settings.home), extra_host=extra_host)
+        app = create_app(
+            api,
+            keys=Keys(key, ring, settings.home),
+            extra_host=extra_host,
+            admin=None if admin is None else admin(exchanges),
+        )
         server = _Uvicorn(_configuration(app))
         serving = asyncio.create_task(server.serve(sockets=[sock]), name="http-api")
         up = asyncio.create_task(server.up.wait())

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
-COMMANDS = ("serve", "models", "identity", "peers", "chat", "receipts", "apikeys", "env", "config", "doctor")
+COMMANDS = (
+    "serve", "owner", "models", "identity", "peers", "chat", "receipts", "ledger", "apikeys", "env", "config", "doctor",
+)  # fmt: skip
 GROUPS = {
     "places": "Places and access",
     "model": "The model on this machine",
@@ -40,7 +42,8 @@ Begin with:
   {prog} doctor              if something does not work
 
 Clients of OpenAI's and Anthropic's APIs work: `{prog} env` prints what to export.
-Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; `config` shows all of them.
+Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; what was changed with `owner` wins over
+all of these until `owner reset`. `config` shows each with its source.
 `{prog} COMMAND --help` explains a command. Without a command, `serve` is meant.
 """
 

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..config import Address, parse_address
-from ..identity import stored_api_key
+from ..identity import ADMIN_KEY_FILE, stored_admin_key, stored_api_key
 from . import runfile
 from .arguments import program
 from .output import CommandError
@@ -57,12 +57,41 @@ class Api:
             return response.status, read_object(response)
 
 
-def read_object(response: http.client.HTTPResponse) -> dict[str, Any]:
-    """The JSON object of an answer. Raises `CommandError`."""
+class Admin:
+    """The admin API of the node that runs with this home, for the commands of its owner."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """The object that answers ``method`` on ``path`` (after the prefix). Raises `CommandError` with its error."""
+        with self._api.request(method, f"/admin/v1{path}", body) as response:
+            answer = read_object(response, or_null=True)
+            if response.status >= 400:
+                raise CommandError(error_message(response.status, answer))
+            return answer
+
+
+def admin(settings: Settings) -> Admin | None:
+    """The admin API of the node that runs with this home; None where none runs. Raises `CommandError`, `HomeError`."""
+    running = runfile.find(settings.home)
+    if running is None:
+        return None
+    key = stored_admin_key(settings.home)
+    if key is None:
+        message = f"{settings.home / ADMIN_KEY_FILE} is not there, so the running node cannot be told. Start it again."
+        raise CommandError(message)
+    return Admin(Api(_reachable(parse_address(running.api)), key, settings.request_timeout))
+
+
+def read_object(response: http.client.HTTPResponse, *, or_null: bool = False) -> dict[str, Any]:
+    """The JSON object of an answer; with ``or_null`` a null is an empty one. Raises `CommandError`."""
     try:
         value = json.loads(response.read(MAX_ANSWER_BYTES))
     except ValueError:
-        value = None
+        value = ""
+    if value is None and or_null:
+        return {}
     if not isinstance(value, dict):
         raise CommandError("What answers there is not a mycellm node.")
     return value

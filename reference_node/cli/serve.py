@@ -12,18 +12,30 @@ from typing import TYPE_CHECKING
 
 from .. import log
 from ..config import DEFAULT_HOME, SETTINGS, Address
-from ..identity import API_KEY_FILE, load_or_create_api_key, load_with_receipts
+from ..identity import (
+    ADMIN_KEY_FILE,
+    API_KEY_FILE,
+    load_or_create_admin_key,
+    load_or_create_api_key,
+    load_with_receipts,
+)
+from ..secret import same_secret
 from . import arguments, output, runfile
 from .output import CommandError
 from .version import version
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
 
     from ..api import ApiServer, NodeView
+    from ..api.admission import Exchanges
     from ..config import Settings
     from ..identity import Identity
     from ..node import Node
+    from ..owner import Owner
 
 GRACE_S = 5.0
 """How long requests may go on after the signal to stop."""
@@ -90,11 +102,27 @@ async def _start_node(settings: Settings, identity: Identity) -> Node:
         raise CommandError(f"The receipts cannot be opened: {error}", exit_code=2) from None
 
 
-async def _start_api(settings: Settings, node: NodeView) -> ApiServer:
+def admin_key(settings: Settings) -> str:
+    """The key that the admin API requires, always. Raises `CommandError` where it would be the API's too."""
+    key = load_or_create_admin_key(settings.home)
+    if same_secret(key, api_key(settings) or ""):
+        message = f"The API key is the admin key. Choose another, or remove {settings.home / ADMIN_KEY_FILE}."
+        raise CommandError(message, exit_code=2)
+    return key
+
+
+async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) -> ApiServer:
+    from ..admin import Drain, create_admin, drain_routes, model_routes, owner_routes
     from ..api import ApiServer, PortInUseError  # late, as above
 
+    key = admin_key(settings)
+
+    def admin(exchanges: Exchanges) -> ASGIApp:
+        drain = drain_routes(Drain(node, exchanges, leave))
+        return create_admin(key, [owner_routes(node.owner), model_routes(node.local), drain])
+
     try:
-        return await ApiServer.start(node, settings, api_key(settings))
+        return await ApiServer.start(node, settings, api_key(settings), admin)
     except PortInUseError as error:
         raise CommandError(str(error), exit_code=2) from None
 
@@ -103,9 +131,10 @@ async def _serve(settings: Settings, identity: Identity, *, as_json: bool) -> No
     stop = _stop_on_signals(settings)
     node = await _start_node(settings, identity)
     try:
-        api = await _start_api(settings, node)
+        api = await _start_api(settings, node, stop.set)
         try:
             _say_where(settings, node, api.address, identity, as_json=as_json)
+            _say_owner(node.owner, as_json=as_json)
             watch = asyncio.create_task(_watch(node, settings, as_json=as_json))
             await stop.wait()
             watch.cancel()
@@ -158,7 +187,7 @@ def _tell(name: str, *, as_json: bool, **fields: log.Field) -> None:
         output.result_json({"event": name, **fields})
 
 
-def _say_where(settings: Settings, node: NodeView, api: Address, identity: Identity, *, as_json: bool) -> None:
+def _say_where(settings: Settings, node: Node, api: Address, identity: Identity, *, as_json: bool) -> None:
     quic = str(node.health()["quic"])
     here = runfile.Running(pid=os.getpid(), api=str(api), quic=quic, node_id=identity.text)
     runfile.announce(settings.home, here)
@@ -167,10 +196,19 @@ def _say_where(settings: Settings, node: NodeView, api: Address, identity: Ident
     fields: dict[str, log.Field] = {"api": here.api, "quic": here.quic, "node_id": here.node_id, "pid": here.pid}
     _tell("listening", as_json=as_json, **fields, api_key_file=key_file)
     if not as_json:
-        output.say(banner(settings, here, api))
+        output.say(banner(settings, here, api, str(node.owner.controls.allow)))
 
 
-def banner(settings: Settings, here: runfile.Running, api: Address) -> str:
+def _say_owner(owner: Owner, *, as_json: bool) -> None:
+    """What the owner changed wins over settings: whoever gave a flag in vain wants to know."""
+    if owner.changed and not as_json:
+        names = ", ".join(sorted(owner.changed))
+        output.say(f"Changed with `owner`, so their settings do not count: {names}. `owner reset NAME` undoes it.")
+    if owner.controls.paused and not as_json:
+        output.say(f"Paused: peers get nothing until `{arguments.program()} owner resume`.")
+
+
+def banner(settings: Settings, here: runfile.Running, api: Address, access: str) -> str:
     """What a person needs to know, and can do next."""
     needed = api_key(settings) is not None
     file = f"$(cat {settings.home / API_KEY_FILE})"
@@ -186,7 +224,7 @@ def banner(settings: Settings, here: runfile.Running, api: Address) -> str:
         shell_key=shell_key,
         curl='-H "authorization: Bearer ' + shell_key.strip('"') + '" ' if needed else "",
         quic=here.quic,
-        access=settings.access,
+        access=access,
         home=settings.home,
         home_flag="" if settings.home == DEFAULT_HOME.expanduser() else f" --home '{settings.home}'",
         model=settings.first_model,

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from .resolve import CONFIG_FILE, ConfigError, Resolved, resolve
 from .settings import ENVIRONMENT_PREFIX, SETTINGS, Setting, Settings, default_cache, show
-from .values import DEFAULT_HOME, DEFAULT_MODEL, Access, Address, PeerAddress, parse_address
+from .sharing import Sharing
+from .values import (
+    DEFAULT_HOME,
+    DEFAULT_MODEL,
+    Access,
+    Address,
+    PeerAddress,
+    parse_address,
+    parse_allowed,
+    parse_node_id,
+)
 
 __all__ = [
     "CONFIG_FILE",
@@ -19,8 +29,11 @@ __all__ = [
     "Resolved",
     "Setting",
     "Settings",
+    "Sharing",
     "default_cache",
     "parse_address",
+    "parse_allowed",
+    "parse_node_id",
     "resolve",
     "show",
 ]

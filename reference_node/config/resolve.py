@@ -44,7 +44,7 @@ def _convert(setting: Setting, texts: tuple[str, ...], source: str) -> object:
         try:
             values.append(setting.parse(text))
         except ValueError as error:
-            shown = "" if setting.secret else f" {text[:100]!r}"
+            shown = "" if setting.secret or setting.veiled else f" {text[:100]!r}"
             raise ConfigError(f"{setting.name} from {source}:{shown} cannot be used: {error}.") from None
     return tuple(values) if setting.several else values[-1]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mycellm_proto.nodeid import encode_node_id
 
+from .sharing import Models, Sharing, parse_row, sharing_of
 from .values import (
     DEFAULT_HOME,
     DEFAULT_MODELS,
@@ -19,11 +20,14 @@ from .values import (
     parse_address,
     parse_allowed,
     parse_key,
+    parse_ledger,
     parse_model,
+    parse_node_id,
     parse_other_model,
     parse_path,
     parse_peer,
     parse_switch,
+    without_password,
 )
 
 if TYPE_CHECKING:
@@ -54,10 +58,15 @@ class Settings:
     no_prefix_cache: bool
     peer: tuple[PeerAddress, ...]
     allow: tuple[bytes | None, ...]
+    block: tuple[bytes, ...]
+    share: tuple[tuple[bytes, Models], ...]
+    peer_slots: int
+    paused: bool
     allowance: int
     max_spend: int
     price_in: int
     price_out: int
+    ledger: str = field(repr=False)
     request_timeout: int
     default_model: str
     default_embedding_model: str
@@ -78,10 +87,18 @@ class Settings:
         named = frozenset(entry for entry in self.allow if entry is not None)
         return Access(anyone=None in self.allow, node_ids=named)
 
+    @property
+    def sharing(self) -> Sharing:
+        """``share`` as a table."""
+        return sharing_of(self.share)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting. ``default`` is text as a user would write it; ``several`` may be repeated."""
+    """One setting. ``default`` is text as a user would write it.
+
+    ``several`` may be repeated; ``veiled`` may hold a password, and is shown without it.
+    """
 
     name: str
     parse: Callable[[str], Any]
@@ -92,6 +109,7 @@ class Setting:
     several: bool = False
     secret: bool = False
     everywhere: bool = False
+    veiled: bool = False
 
     @property
     def flag(self) -> str:
@@ -161,6 +179,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
             help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
                  "address, otherwise nobody"),
+    Setting(name="block", parse=parse_node_id, default=(), metavar="NODEID", group=_PEERS, several=True,
+            help="a node that is neither served nor used, whatever --allow and --peer say; may be repeated"),
+    Setting(name="share", parse=parse_row, default=(), metavar="NETWORK=MODEL", group=_PEERS, several=True,
+            help="a model that peers may use in a network (NETWORK: direct, or an id; MODEL: an id, all or none); may "
+                 "be repeated. A network that is not named gets every model"),
+    Setting(name="peer_slots", parse=between(0, 256), default="0", metavar="N", group=_PEERS,
+            help="requests of peers answered at the same time, so that the rest of --slots is yours; 0: no such bound"),
+    Setting(name="paused", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="offer nothing to peers and take no request of theirs"),
     Setting(name="allowance", parse=between(0, MAX_CREDITS), default="100000000", metavar="MICRO_CREDITS",
             group=_CREDIT, help="what this node serves unpaid in 24 hours, to all consumers together"),
     Setting(name="max_spend", parse=between(0, MAX_CREDITS), default="4000000", metavar="MICRO_CREDITS",
@@ -169,6 +196,10 @@ SETTINGS: tuple[Setting, ...] = (
             help="your price of one prompt token"),
     Setting(name="price_out", parse=between(0, 1_000_000), default="4", metavar="MICRO_CREDITS", group=_CREDIT,
             help="your price of one generated token"),
+    Setting(name="ledger", parse=parse_ledger, default="", metavar="URL", group=_CREDIT, veiled=True,
+            help="the database of the networks that this node settles for (default: ledger.db in the home directory): "
+                 "sqlite:///FILE, postgresql://USER@HOST/NAME or mariadb://USER@HOST/NAME; a password belongs into "
+                 "the variable or the file, since other users see command lines"),
 )  # fmt: skip
 
 if tuple(sorted(s.name for s in SETTINGS)) != tuple(sorted(f.name for f in fields(Settings))):
@@ -180,8 +211,13 @@ def show(setting: Setting, settings: Settings) -> object:
     value = getattr(settings, setting.name)
     if setting.secret:
         return "(set, not shown)" if value else "(not set)"
-    if setting.name == "allow":
-        return ["any" if entry is None else encode_node_id(entry) for entry in value] or str(settings.access)
+    if setting.veiled:
+        return without_password(value) or "(in the home directory)"
+    if setting.name in ("allow", "block"):
+        written = ["any" if entry is None else encode_node_id(entry) for entry in value]
+        return str(settings.access) if setting.name == "allow" and not written else written
+    if setting.name == "share":
+        return settings.sharing.texts()
     if isinstance(value, tuple):
         return [str(item) for item in value]
     return value if isinstance(value, bool | int | str) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,11 @@ def parse_peer(text: str) -> PeerAddress:
     return PeerAddress(node_id=decode_node_id(node_id), address=parse_address(address))
 
 
+def parse_node_id(text: str) -> bytes:
+    """A node id as people write it. Raises `ValueError`."""
+    return decode_node_id(text)
+
+
 def parse_allowed(text: str) -> bytes | None:
     """A node id, or None for ``any``. Raises `ValueError`."""
     return None if text == "any" else decode_node_id(text)
@@ -97,6 +103,24 @@ def parse_path(text: str) -> Path:
     if not text:
         raise ValueError("write a directory")
     return Path(text).expanduser().absolute()
+
+
+def parse_ledger(text: str) -> str:
+    """The URL of a database, or nothing. Raises `ValueError`, in which no password is."""
+    if text and text.partition(":")[0].partition("+")[0] not in (
+        "sqlite",
+        "postgresql",
+        "postgres",
+        "mariadb",
+        "mysql",
+    ):
+        raise ValueError("write sqlite:///FILE, postgresql://USER@HOST/NAME or mariadb://USER@HOST/NAME")
+    return text
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
 
 
 def parse_model(text: str) -> str:

@@ -43,4 +43,5 @@ class Form:
             begun = form.fresh()
             if not behind or begun.feed(self._tokens(behind)):
                 self._now = begun
+                calls.guide()
         self._opened = behind is not None

@@ -1,28 +1,24 @@
 """What may come next in an answer that must have a form: the one module that imports llguidance.
 
 A `Constraint` is a position in a grammar. It says which tokens may follow, costs microseconds for each, and belongs to
-one answer alone, so that rows without one cost nothing. White space in JSON is fixed (``", "`` and ``": "``): small
-models otherwise write blanks for ever.
+one answer alone, so that rows without one cost nothing.
 """
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 
-import llguidance
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
 from mycellm_proto.errors import ErrorCode
+from reference_node.engine.calls.format import parse_json
+from reference_node.engine.lark import json_term
 from reference_node.generation import GenerationError
-
-WHITE_SPACE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-ANY_OBJECT = '{"type": "object"}'
 
 CACHED = 64
 """Grammars that are kept compiled; agents send the same tools with every turn."""
@@ -66,7 +62,9 @@ class Constraint:
 
 
 class Grammars:
-    """Compiles grammars for one tokenizer. `constraint` may be called on any thread."""
+    """Compiles grammars for one tokenizer. `constraint` may be called on any thread. Raises `ValueError` for a
+    tokenizer of a kind that llguidance does not know.
+    """
 
     def __init__(self, tokenizer: Path | str, vocabulary: int, end_tokens: Collection[int]) -> None:
         """``tokenizer``: the path of a tokenizer.json, or its text."""
@@ -109,21 +107,13 @@ class Grammars:
 
 
 def json_rule(schema: str | None) -> str:
-    """The Lark term for JSON of a schema; of any object without one."""
-    try:
-        parsed = json.loads(schema) if schema is not None else json.loads(ANY_OBJECT)
-    except (ValueError, RecursionError):
-        parsed = None
-    if parsed is True:
-        parsed = {}
+    """The Lark term for JSON of a schema; of any object without one. Raises `GenerationError` (UNSUPPORTED)."""
+    parsed = {"type": "object"} if schema is None else parse_json(schema)
     if not isinstance(parsed, dict):
         raise unsupported("response_format")
-    return f"%json {json.dumps({**parsed, 'x-guidance': WHITE_SPACE})}"
+    return json_term(parsed)
 
 
 def unsupported(parameter: str) -> GenerationError:
     """The refusal of a parameter by its name."""
     return GenerationError(ErrorCode.UNSUPPORTED, parameter=parameter)
-
-
-__all__ = ["Constraint", "Grammars", "json_rule", "llguidance", "unsupported"]

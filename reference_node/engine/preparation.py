@@ -5,9 +5,9 @@ Nothing here touches the model, so it runs beside the engine's thread.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -30,6 +30,7 @@ from reference_node.engine.answer import AnswerStream
 from reference_node.engine.calls import CallParser
 from reference_node.engine.form import Form
 from reference_node.engine.grammar import Constraint, Grammars, json_rule, unsupported
+from reference_node.engine.lark import quoted
 from reference_node.engine.reasoning import ReasoningSplitter
 from reference_node.engine.template import ChatTemplate
 from reference_node.engine.text import TextStream
@@ -37,11 +38,11 @@ from reference_node.generation import COMMON, Abilities, GenerationError
 from reference_node.models.manifest import Manifest
 
 GENERATED = COMMON | {"repetition_penalty", "logit_bias", "top_logprobs", "prompt.tokens"}
-CONVERSED = frozenset((
-    "tools", "tools.strict", "tool_choice", "parallel_tool_calls", "messages.calls", "response_format",
-    "response_format.schema",
-))  # fmt: skip
+CONVERSED = frozenset(("tools", "parallel_tool_calls", "messages.calls"))
+FORMED = frozenset(("tools.strict", "tool_choice", "response_format", "response_format.schema"))
 REASONED = frozenset(("reasoning_effort", "messages.reasoning"))
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +58,19 @@ class Preparation:
     """Prepares requests for one model. ``tokenizer_json`` is the file that ``tokenizer`` was read from."""
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, tokenizer_json: Path | str) -> None:
-        self._tokenizer, self._manifest, self._json = tokenizer, manifest, tokenizer_json
+        self._tokenizer, self._manifest = tokenizer, manifest
         self.template = ChatTemplate(manifest.chat_template, bos_token=manifest.bos_token, eos_token=manifest.eos_token)
         self._shown = _special_ids(tokenizer, self.template.calls.markers)
-
-    @cached_property
-    def grammars(self) -> Grammars:
-        """Made when it is first needed: it takes a third of a second."""
-        return Grammars(self._json, self._manifest.vocabulary, self._manifest.end_tokens)
+        try:
+            self._grammars: Grammars | None = Grammars(tokenizer_json, manifest.vocabulary, manifest.end_tokens)
+        except ValueError as error:  # answers without a form need none
+            log.warning("%s: no answers of a form, as its tokenizer is of an unknown kind (%s)", manifest.id, error)
+            self._grammars = None
 
     @property
     def abilities(self) -> Abilities:
         """What an engine with this preparation does."""
-        parameters = GENERATED | CONVERSED
+        parameters = GENERATED | CONVERSED | (FORMED if self._grammars is not None else frozenset())
         if self.template.reasons:
             parameters |= REASONED
         if self.template.reads_names:
@@ -82,7 +83,10 @@ class Preparation:
             raise unsupported("operation")
         if isinstance(request, CompletionRequest):
             return Prepared(prompt=self._raw(request.prompt), answer=AnswerStream(self._stream(request, {})))
-        return self._conversation(request)
+        try:
+            return self._conversation(request)
+        except RecursionError:  # JSON nested so deeply that it could just be read
+            raise GenerationError(ErrorCode.MALFORMED) from None
 
     def encode(self, text: str) -> list[int]:
         """A text's tokens; special ones by their names."""
@@ -94,7 +98,7 @@ class Preparation:
 
     def bytes_of(self, token: int) -> bytes:
         """A token's own bytes."""
-        return self.grammars.bytes_of(token)
+        return self.decode([token]).encode() if self._grammars is None else self._grammars.bytes_of(token)
 
     def _raw(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
@@ -114,6 +118,8 @@ class Preparation:
         now, opener = self._form_now(request, tools)
         if parser is not None:
             parser.push(opener)
+            if request.tool_choice not in (None, ToolMode.AUTO):
+                parser.guide()
         splitter = None
         if self.template.reasons:
             inside = text.rstrip().endswith(reasoning.OPEN)
@@ -129,25 +135,29 @@ class Preparation:
         return TextStream(self._tokenizer, request.stop, shown)
 
     def _form(self, now: Constraint | None, tools: Mapping[str, Tool]) -> Form | None:
+        if self._grammars is None:
+            return None
         in_calls = None
         if tools and now is None:
             try:
                 _, rule = self.template.calls.grammar(_schemas(tools))
-                in_calls = self.grammars.constraint(f"start: {rule}", "tools", whole=False)
+                in_calls = self._grammars.constraint(f"start: {rule}", "tools", whole=False)
             except GenerationError:
                 if any(tool.strict for tool in tools.values()):
                     raise
         if now is None and in_calls is None:
             return None
-        return Form(now=now, in_calls=in_calls, tokens=self.grammars.tokens)
+        return Form(now=now, in_calls=in_calls, tokens=self._grammars.tokens)
 
     def _form_now(self, request: ChatRequest, tools: Mapping[str, Tool]) -> tuple[Constraint | None, str]:
         """The form that holds from the beginning, and what the prompt says of it already."""
         choice = request.tool_choice
+        if self._grammars is None:  # then the abilities leave out what needs one
+            return None, ""
         if tools and choice not in (None, ToolMode.AUTO):
             chosen = {choice: tools[choice]} if isinstance(choice, str) and choice in tools else tools
             opener, rule = self.template.calls.grammar(_schemas(chosen))
-            return self.grammars.constraint(f"start: {rule}", "tools", whole=True), opener
+            return self._grammars.constraint(f"start: {rule}", "tools", whole=True), opener
         if request.response_format is None:
             return None, ""
         start = json_rule(request.response_format.schema)
@@ -155,16 +165,12 @@ class Preparation:
             opener, rule = self.template.calls.grammar(_schemas(tools))
             if set(self._shown.values()) & {opener}:
                 raise unsupported("response_format")  # whose alternative begins with a special token
-            start = f"{start} | {_quoted(opener)} {rule}"
-        return self.grammars.constraint(f"start: {start}", "response_format", whole=True), ""
+            start = f"{start} | {quoted(opener)} {rule}"
+        return self._grammars.constraint(f"start: {start}", "response_format", whole=True), ""
 
 
 def _schemas(tools: Mapping[str, Tool]) -> dict[str, str]:
     return {name: tool.parameters or "{}" for name, tool in tools.items()}
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if text else ""
 
 
 def _special_ids(tokenizer: Tokenizer, markers: Sequence[str]) -> dict[int, str]:

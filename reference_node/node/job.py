@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mycellm_proto import limits
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
     from mycellm_proto.answer import Chunk
+    from mycellm_proto.content import Content
     from mycellm_proto.provider import ProviderExchange
 
     from ..generation import Generator
@@ -78,8 +80,13 @@ class ProviderJob:
         """The consumer wants no more."""
         self._interrupt(FinishReason.CANCELLED)
 
+    @property
+    def consumer(self) -> bytes:
+        """Who asked: a node id."""
+        return self._admitted.open.consumer
+
     def shut_down(self) -> None:
-        """The node stops."""
+        """The node stops, or its owner wants this answer to end."""
         self._interrupt(FinishReason.SHUTDOWN)
 
     def settled(self, event: proto.Settled) -> None:
@@ -136,14 +143,20 @@ class ProviderJob:
 
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
-        if (generator := self._admit()) is None:
-            return None
+        generator = self._service.serving(self._admitted)
         check_abilities(generator.info, self._admitted.request)  # INF-006, before anything is promised or reserved
         if not await self._reserve():
             return None
+        async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
+            generator = self._service.serving(self._admitted)  # again: much may have changed meanwhile
+            left_ms = max(1, int((self._deadline - clock.now()) * 1000))
+            request = self._admitted.request
+            return await self._generate(generator, replace(request, deadline_ms=left_ms) if waited else request)
+
+    async def _generate(self, generator: Generator, request: Content) -> FinishReason | None:
         self._listen_for_silence()
         try:
-            async with aclosing(generator.generate(self._admitted.request)) as events:
+            async with aclosing(generator.generate(request)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
                         return event.reason
@@ -156,18 +169,6 @@ class ProviderJob:
             if self._heartbeat is not None:
                 self._heartbeat.cancel()
         raise GenerationError(ErrorCode.INTERNAL)
-
-    def _admit(self) -> Generator | None:
-        generator = self._service.find(self._admitted.request.model, self._admitted.open.consumer)
-        if self._service.closing:
-            self._refuse(ErrorCode.SHUTTING_DOWN)
-        elif not self._service.permits(self._admitted.open.consumer):
-            self._refuse(ErrorCode.NOT_ALLOWED)
-        elif generator is None or generator.info.digest != self._admitted.quote.model_digest:
-            self._refuse(ErrorCode.UNKNOWN_MODEL)
-        else:
-            return generator
-        return None
 
     async def _reserve(self) -> bool:
         """Take the open once and for ever, and its ceiling out of the allowance."""

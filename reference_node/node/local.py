@@ -136,13 +136,13 @@ class LocalModels:
             if self._state(name) is None:
                 self._entries[name] = _Entry(name)
         for name in self._names:
-            with contextlib.suppress(ModelError, EngineError):
+            with contextlib.suppress(ModelError):
                 await self.load(name)
 
     async def load(self, name: str) -> None:
         """Serve a model: an installed one, a default one, or `scripted`. Nothing happens to one that is served.
 
-        Raises `ModelError` or `EngineError`, with what to do, which `status` tells as well.
+        Raises `ModelError`, with what to do, which `status` tells as well.
         """
         async with self._one_at_a_time:
             entry = self._entries.get(name)
@@ -195,11 +195,11 @@ class LocalModels:
         except (ModelError, EngineError) as error:
             entry.state, entry.detail = ModelState.FAILED, str(error)
             log.event(_log, logging.ERROR, "model.failed", model=entry.name, message=entry.detail)
-            raise
+            raise ModelError(entry.detail) from error
         except Exception as error:
             entry.state, entry.detail = ModelState.FAILED, f"{type(error).__name__}; the log says where"
             log.failure(_log, "model.crashed", error)
-            raise EngineError(entry.detail) from error
+            raise ModelError(entry.detail) from error
         entry.state, entry.served = ModelState.READY, served
         device = "none" if entry.loaded is None else entry.loaded.device.value
         log.event(_log, logging.INFO, "model.ready", model=served.info.id, device=device)

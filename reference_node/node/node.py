@@ -6,11 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Self
 
+from mycellm_proto.economy import DIRECT_NETWORK
 from mycellm_proto.errors import ErrorCode
 
 from .. import log
 from ..config import Address
 from ..identity import mark_used
+from ..owner import Owner
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
@@ -19,21 +21,27 @@ from .catalog import NodeCatalog
 from .local import LocalModels
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
+from .procedures import Procedures
 from .quotes import RENEWAL_S, make_quote
 from .remote import Consumer
 from .sequences import Sequences
 from .serving import Service
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mycellm_proto import events as proto
     from mycellm_proto.signed import Signed
 
     from ..config import PeerAddress, Settings
     from ..generation import Generator
     from ..identity import Identity
+    from ..owner import Controls
 
 GRACE_S = 2.0
 """What the ends of exchanges get when the node stops: a countersignature and a write to the disk."""
+ADVERTISE_S = 2.0
+"""Between two advertisements: a peer takes one frame a second, and a reserved one may go with each."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,28 +49,29 @@ _log = logging.getLogger(__name__)
 class Node:
     """A running node. Start it with `start`, end it with `aclose`."""
 
-    def __init__(self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None) -> None:
+    def __init__(
+        self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None, owner: Owner
+    ) -> None:
         self._settings = settings
         self._identity = identity
         self._store = store
-        self._forbidden: set[bytes] = set()
+        self.owner = owner
         self._background = Background()
+        self.procedures = Procedures()
         self.local = LocalModels(settings, engine, self._advertise)
-        self._service = Service(
-            store,
-            self._background,
-            find=self._serves,
-            permits=self._permits,
-            allowance=settings.allowance,
-        )
+        self._service = Service(store, self._background, owner, find=self._serves, queue=settings.queue)
+        self._advertised = -ADVERTISE_S
+        self._advertising: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity, engine: Generator | None = None) -> Self:
-        """Listen, dial the peers, and make the models ready in the background. Raises `OSError`, `StoreError`.
+        """Listen, dial the peers, and make the models ready in the background. Raises `OSError`, `StoreError`,
+        `HomeError`.
 
         ``engine`` is served in place of the models that the settings name; its end is the caller's.
         """
-        node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine)
+        owner = Owner.open(settings)
+        node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine, owner)
         try:
             mark_used(settings.home, identity)
             await node._listen(settings.quic)
@@ -73,10 +82,15 @@ class Node:
 
     async def _listen(self, address: Address) -> None:
         self._endpoint = await Endpoint.open(address.host, address.port, self._accept)
-        self._peers = Peers(self._endpoint, self._settings.peer, self._link)
+        self._peers = Peers(self._endpoint, self._settings.peer, self._link, blocked=lambda: self.owner.controls.block)
         consumer = Consumer(
-            self._identity.key, self._store, Sequences(self._store), self._background, self._settings.max_spend
+            self._identity.key,
+            self._store,
+            Sequences(self._store),
+            self._background,
+            lambda: self.owner.controls.max_spend,
         )
+        self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self.local, self._peers, consumer)
         running = (self._peers.keep(), self._renew(), self.local.start())
         self._tasks = [asyncio.create_task(each) for each in running]
@@ -128,15 +142,35 @@ class Node:
         self.local.withdraw()
 
     def forbid(self, node_id: bytes) -> None:
-        """Serve the node with that id no more, whatever the settings allow."""
-        self._forbidden.add(node_id)
+        """Serve the node with that id no more, whatever the settings allow, until this process ends."""
+        self._service.forbidden.add(node_id)
         self._advertise()
+
+    @property
+    def running(self) -> int:
+        """Requests of peers that are not over."""
+        return self._service.running
+
+    def hold(self, held: bool) -> None:
+        """Take no new request of peers and offer them nothing, or do so again. What runs goes on."""
+        self._service.held = held
+        self._advertise()
+
+    async def idle(self) -> None:
+        """Return when no request of a peer runs."""
+        await self._service.idle()
+
+    async def end_answers(self) -> int:
+        """End what runs for peers; it is billed. Returns how many answers that were."""
+        return await self._service.end()
 
     async def aclose(self) -> None:
         """Bill what runs, keep every receipt, say goodbye."""
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        if self._advertising is not None:
+            self._advertising.cancel()
         await self._service.aclose()
         await self._background.settle(GRACE_S)
         for link in list(self._peers.links):
@@ -152,7 +186,11 @@ class Node:
         """A peer is proved: it learns what this node offers it, and that it was accepted."""
         log.event(_log, logging.INFO, "peer.authenticated", peer=link.peer_name, address=link.address)
         self._peers.authenticated(link)
-        link.advertise(self._offers(link))
+        if link.session is not None and link.session.peer in self.owner.controls.block:
+            link.advertise(())  # CTL-010
+            link.close(ErrorCode.NOT_ALLOWED)
+        else:
+            link.advertise(self._offers(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -169,10 +207,7 @@ class Node:
     # Inside
 
     def _link(self, expected: bytes | None = None) -> PeerLink:
-        return PeerLink(self, self._identity.key, expected)
-
-    def _permits(self, node_id: bytes) -> bool:
-        return self._settings.access.permits(node_id) and node_id not in self._forbidden
+        return PeerLink(self, self._identity.key, expected, self.procedures)
 
     def _accept(self) -> PeerLink | None:
         if self._service.closing:
@@ -186,13 +221,48 @@ class Node:
         return self.local.find(model_id, consumer)
 
     def _offers(self, link: PeerLink) -> list[Signed]:
-        if link.session is None or not self._permits(link.session.peer):
+        """Quotes for one peer: one for each network that both are in, where the owner shares it, of every model."""
+        controls = self.owner.controls
+        if link.session is None or not self._service.offers(link.session.peer):
             return []
-        prices = {"price_in": self._settings.price_in, "price_out": self._settings.price_out}
-        return [make_quote(self._identity.key, info, now=clock.now(), **prices) for info in self.local.infos()]
+        prices = {"price_in": controls.price_in, "price_out": controls.price_out}
+        return [
+            make_quote(self._identity.key, info, network=network, now=clock.now(), **prices)
+            for info in self.local.infos()
+            for network in self._networks(link)
+            if controls.share.permits(network, info.id)
+        ]
+
+    def _networks(self, _link: PeerLink) -> Iterable[bytes]:
+        """The networks in which this node provides for that peer."""
+        return (DIRECT_NETWORK,)
+
+    def _controls_changed(self, before: Controls, after: Controls) -> None:
+        self._service.controls_changed(after)
+        if blocked := after.block - before.block:
+            self._background.run(self._expel(blocked))
+        self._peers.unblocked(before.block - after.block)
+        self._advertise()
+
+    async def _expel(self, node_ids: frozenset[bytes]) -> None:
+        """End what runs for these peers, so that it is billed, then their connections."""
+        await self._service.end(node_ids)
+        for link in self._peers.of(node_ids & self.owner.controls.block):
+            link.close(ErrorCode.NOT_ALLOWED)
 
     def _advertise(self) -> None:
-        for link in self._peers.links:
+        """Tell every peer what is offered now; no more often than their allowance lets (CTL-005)."""
+        if self._advertising is not None:
+            return
+        wait = self._advertised + ADVERTISE_S - clock.now()
+        if wait > 0:
+            self._advertising = asyncio.get_running_loop().call_later(wait, self._advertise_now)
+        else:
+            self._advertise_now()
+
+    def _advertise_now(self) -> None:
+        self._advertising, self._advertised = None, clock.now()
+        for link in list(self._peers.links):
             if link.usable:
                 link.advertise(self._offers(link))
 

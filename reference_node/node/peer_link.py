@@ -21,6 +21,7 @@ from .. import log
 from ..config import Address
 from ..quic import LazyTimer
 from . import clock
+from .procedures import LinkCalls, Procedures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +80,13 @@ class Job(Protocol):
 class PeerLink:
     """A link of this node, dialed (``expected`` is the node id asked for, or None to learn it) or accepted."""
 
-    def __init__(self, owner: LinkOwner, key: SigningKey, expected: bytes | None = None) -> None:
+    def __init__(
+        self,
+        owner: LinkOwner,
+        key: SigningKey,
+        expected: bytes | None = None,
+        procedures: Procedures | None = None,
+    ) -> None:
         self.session: Session | None = None
         self.quotes: tuple[tuple[Quote, Signed], ...] = ()
         self.failure: ErrorCode | None = None
@@ -87,6 +94,7 @@ class PeerLink:
         self.is_initiator = False
         self.calls: dict[int, Call] = {}
         self.jobs: dict[int, Job] = {}
+        self._answers = LinkCalls(self, procedures or Procedures())
         self._owner = owner
         self._key = key
         self._expected = expected
@@ -171,6 +179,10 @@ class PeerLink:
         self.work()
         return call
 
+    async def call(self, procedure: int, arguments: bytes) -> bytes:
+        """Ask the peer for a procedure; its encoded result. Raises `CallError`."""
+        return await self._answers.call(procedure, arguments)
+
     def cancel(self, call: Call) -> None:
         """Want no more of an answer; its `Ended` or `Failed` follows."""
         self.protocol.cancel(call.stream_id, clock.now())
@@ -241,6 +253,10 @@ class PeerLink:
                     code=error.code.name,
                     broken=error.requirement,
                 )
+            case proto.CallReceived() | proto.CallWithdrawn() | proto.CallAnswered():
+                self._answers.handle(event)
+            case proto.CallFailed():
+                self._answers.failed(event, error_code(event.code))
             case proto.Unblocked() | proto.CancelReceived() | proto.Settled():
                 self._tell_job(event)
             case _:

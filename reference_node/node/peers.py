@@ -15,7 +15,7 @@ from .. import log
 from . import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from ..config import PeerAddress
     from ..quic import Endpoint
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
 """Waits between attempts to reach a peer, doubled from the first to the last."""
+BLOCKED = "blocked by this node's owner"
 
 _log = logging.getLogger(__name__)
 
@@ -54,17 +55,36 @@ class ConfiguredPeer:
 class Peers:
     """Keeps a link to every configured peer, and knows every link that came in."""
 
-    def __init__(self, endpoint: Endpoint, targets: Iterable[PeerAddress], make: Callable[[bytes], PeerLink]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        targets: Iterable[PeerAddress],
+        make: Callable[[bytes], PeerLink],
+        *,
+        blocked: Callable[[], Container[bytes]] = frozenset,
+    ) -> None:
         self.links: set[PeerLink] = set()
         self._endpoint = endpoint
         self._make = make
+        self._blocked = blocked
         self._configured = [ConfiguredPeer(target) for target in targets]
         self._group: asyncio.TaskGroup | None = None
 
     @property
     def trusted(self) -> set[bytes]:
-        """The node ids that this node was told to use."""
-        return {peer.target.node_id for peer in self._configured}
+        """The node ids that this node was told to use, and may."""
+        blocked = self._blocked()
+        return {peer.target.node_id for peer in self._configured if peer.target.node_id not in blocked}
+
+    def of(self, node_ids: Container[bytes]) -> list[PeerLink]:
+        """The links to these peers."""
+        return [link for link in self.links if link.session is not None and link.session.peer in node_ids]
+
+    def unblocked(self, node_ids: Container[bytes]) -> None:
+        """Dial the configured ones of these peers again, at once."""
+        for peer in self._configured:
+            if peer.target.node_id in node_ids:
+                peer.changed.set()
 
     def authenticated(self, link: PeerLink) -> None:
         """``link`` proved its peer."""
@@ -114,6 +134,10 @@ class Peers:
         wait = FIRST_RETRY_S
         while True:
             peer.changed.clear()
+            if peer.target.node_id in self._blocked():
+                peer.state, wait = BLOCKED, FIRST_RETRY_S
+                await peer.changed.wait()
+                continue
             if await self._dial(peer):
                 await peer.changed.wait()
                 if peer.latency_ms is not None:

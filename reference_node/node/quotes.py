@@ -1,4 +1,4 @@
-"""This node's offers: one signed quote per local model, renewed before it expires."""
+"""This node's offers: one signed quote per local model and network, renewed before it expires."""
 
 from __future__ import annotations
 
@@ -24,11 +24,19 @@ WINDOW_TICKS = 8
 """Ticks that may be owed while they travel: 128 tokens hide a round trip of a second at 128 tokens per second."""
 
 
-def make_quote(key: SigningKey, model: ModelInfo, *, price_in: int, price_out: int, now: float) -> Signed:
-    """The offer of ``model``: prices in micro-credits per token, good for `QUOTE_LIFETIME_S` seconds from ``now``."""
+def make_quote(
+    key: SigningKey,
+    model: ModelInfo,
+    *,
+    price_in: int,
+    price_out: int,
+    now: float,
+    network: bytes = DIRECT_NETWORK,
+) -> Signed:
+    """The offer of ``model`` in ``network``: prices in micro-credits per token, good for `QUOTE_LIFETIME_S` seconds."""
     quote = Quote(
         provider=key.public,
-        network=DIRECT_NETWORK,
+        network=network,
         model=model.id,
         model_digest=model.digest,
         context_length=model.context_length,

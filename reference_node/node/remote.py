@@ -26,7 +26,7 @@ from . import clock
 from .peer_link import error_code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from mycellm_proto.answer import Chunk
     from mycellm_proto.content import Content, Message, Operation, Prompt
@@ -54,10 +54,17 @@ _log = logging.getLogger(__name__)
 
 
 class Consumer:
-    """What every request of this node to a peer needs: its key, its sequence numbers, its store, its purse."""
+    """What every request of this node to a peer needs: its key, its sequence numbers, its store, and its purse
+    (``max_spend`` gives the most that one request may cost now).
+    """
 
     def __init__(
-        self, key: SigningKey, store: ReceiptStore, sequences: Sequences, background: Background, max_spend: int
+        self,
+        key: SigningKey,
+        store: ReceiptStore,
+        sequences: Sequences,
+        background: Background,
+        max_spend: Callable[[], int],
     ) -> None:
         self.key = key
         self.store = store
@@ -160,13 +167,14 @@ class RemoteModel:
         return min(_most_tokens(request), self.quote.context_length * request.prompts)
 
     def ceiling(self, request: Content, prompt: int) -> int:
-        """Micro-credits that an answer to ``prompt`` tokens can cost. Raises `GenerationError` past ``max_spend``."""
+        """Micro-credits that an answer to ``prompt`` tokens can cost. Raises `GenerationError` past the purse."""
         most = self.quote.owed(prompt, min(request.max_tokens, self.quote.context_length))
         most = max(most, self.quote.prepaid_ticks * self.quote.tick_value)
         least = max(self.quote.owed(1, min(1, request.max_tokens)), self.quote.prepaid_ticks * self.quote.tick_value)
-        if least > self._consumer.max_spend:
-            raise GenerationError(ErrorCode.CEILING_TOO_LOW, limit=self._consumer.max_spend, actual=least)
-        return min(most, self._consumer.max_spend, limits.MAX_TICKS * self.quote.tick_value)
+        purse = self._consumer.max_spend()
+        if least > purse:
+            raise GenerationError(ErrorCode.CEILING_TOO_LOW, limit=purse, actual=least)
+        return min(most, purse, limits.MAX_TICKS * self.quote.tick_value)
 
     def _consumed(self, call: Call, size: int) -> None:
         self.link.protocol.consumed(call.stream_id, size, clock.now())

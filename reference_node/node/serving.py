@@ -1,4 +1,4 @@
-"""What this node answers to its peers."""
+"""What this node answers to its peers, within what its owner allows."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from mycellm_proto.errors import ErrorCode
+
+from ..generation import GenerationError
 from .job import ProviderJob
+from .turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from mycellm_proto import events as proto
+    from mycellm_proto.admission import Admitted
 
     from ..generation import Generator
+    from ..owner import Controls, Owner
     from ..store import ReceiptStore
     from .background import Background
     from .peer_link import PeerLink
@@ -23,28 +29,56 @@ FAREWELL_S = 2.0
 
 
 class Service:
-    """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``permits`` says
-    to whom.
-
-    ``allowance`` is in micro-credits per 24 hours, for all consumers together.
+    """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``owner`` says
+    what may be served to whom; ``queue`` bounds the requests that wait where the owner bounds those that run.
     """
 
     def __init__(
         self,
         store: ReceiptStore,
         background: Background,
+        owner: Owner,
         *,
         find: Callable[[str, bytes], Generator | None],
-        permits: Callable[[bytes], bool],
-        allowance: int,
+        queue: int,
     ) -> None:
         self.store = store
         self.background = background
-        self.find = find
-        self.permits = permits
-        self.allowance = allowance
         self.closing = False
+        self.held = False
+        self.forbidden: set[bytes] = set()
+        self.turns = Turns(owner.controls.peer_slots, queue)
+        self._owner = owner
+        self._find = find
         self._jobs: set[ProviderJob] = set()
+        self._changed = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """Requests of peers that are not over: their answers run or wait, or are about to be agreed on."""
+        return len(self._jobs)
+
+    @property
+    def allowance(self) -> int:
+        """Micro-credits per 24 hours, for all consumers together."""
+        return self._owner.controls.allowance
+
+    def offers(self, consumer: bytes) -> bool:
+        """Whether anything is offered to this peer."""
+        return not (self.closing or self.held or self._owner.controls.paused) and self._permits(consumer)
+
+    def serving(self, admitted: Admitted) -> Generator:
+        """What serves a verified request. Raises `GenerationError` where nothing does, or may."""
+        controls, quote = self._owner.controls, admitted.quote
+        if self.closing or self.held:
+            raise GenerationError(ErrorCode.SHUTTING_DOWN)
+        if not self._permits(admitted.open.consumer):
+            raise GenerationError(ErrorCode.NOT_ALLOWED)  # INF-026
+        generator = self._find(quote.model, admitted.open.consumer)
+        shared = not controls.paused and controls.share.permits(quote.network, quote.model)
+        if generator is None or not shared or generator.info.digest != quote.model_digest:
+            raise GenerationError(ErrorCode.UNKNOWN_MODEL)  # INF-025
+        return generator
 
     def begin(self, link: PeerLink, event: proto.RequestReceived) -> None:
         """Answer a verified request, in a task of its own."""
@@ -56,14 +90,36 @@ class Service:
     def finished(self, job: ProviderJob) -> None:
         """``job`` has nothing left to do."""
         self._jobs.discard(job)
+        self._changed.set()
 
-    async def aclose(self) -> None:
-        """Admit nothing more; end what runs with SHUTDOWN, so that it is billed and countersigned."""
-        self.closing = True
-        jobs = list(self._jobs)
+    def controls_changed(self, after: Controls) -> None:
+        """The owner has decided."""
+        self.turns.resize(after.peer_slots)
+
+    async def idle(self) -> None:
+        """Return when nothing runs."""
+        while self._jobs:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def end(self, consumers: Container[bytes] | None = None) -> int:
+        """End the answers to these peers, or all, with SHUTDOWN, so that they are billed and countersigned (INF-029).
+
+        Returns how many.
+        """
+        jobs = [job for job in self._jobs if consumers is None or job.consumer in consumers]
         for job in jobs:
             job.shut_down()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 for job in jobs:
                     await job.over.wait()
+        return len(jobs)
+
+    async def aclose(self) -> None:
+        """Admit nothing more, and end what runs."""
+        self.closing = True
+        await self.end()
+
+    def _permits(self, consumer: bytes) -> bool:
+        return self._owner.controls.permits(consumer) and consumer not in self.forbidden

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from . import bytes_, exchange, keys, payment, settlement
+from . import bytes_, exchange, keys, networks, payment, settlement, settling
 from .notation import Inputs, Outcome
 
 FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
@@ -28,5 +28,13 @@ FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
     "countersign": settlement.countersign,
     "receipts": settlement.receipts,
     "fraud": settlement.fraud,
+    "descriptor": networks.descriptor,
+    "roll": networks.roll,
+    "membership": networks.membership,
+    "invite": networks.invite,
+    "revocation": networks.revocation,
+    "arguments": networks.arguments,
+    "reserve": settling.reserve,
+    "claim": settling.claim,
     "exchange": exchange.exchange,
 }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 ACTORS = (
     "writer", "reader", "sender", "receiver", "initiator", "responder", "consumer", "provider", "node", "verifier",
+    "caller", "callee", "member", "authority", "settlement node",
 )  # fmt: skip
 OBSERVED = ("vector", "wire", "adapter", "differential", "model", "audit", "none")
 
@@ -56,7 +57,14 @@ class Requirement:
     @property
     def line(self) -> str:
         """Its line of the lock."""
-        return f"{self.citation} {self.keyword.replace(' ', '-')} {self.actor} {self.observed} {self.digest}"
+        words = (
+            self.citation,
+            self.keyword.replace(" ", "-"),
+            self.actor.replace(" ", "-"),
+            self.observed,
+            self.digest,
+        )
+        return " ".join(words)
 
 
 def parse(text: str) -> dict[str, Requirement]:
@@ -156,9 +164,9 @@ def read_lock(text: str) -> Lock:
             retired.add(words[0])
         elif len(words) == 5 and "~" in words[0]:
             name, _, revision = words[0].partition("~")
-            keyword = words[1].replace("-", " ")
+            keyword, actor = words[1].replace("-", " "), words[2].replace("-", " ")
             current[name] = Requirement(
-                name=name, revision=int(revision), keyword=keyword, actor=words[2], observed=words[3], digest=words[4]
+                name=name, revision=int(revision), keyword=keyword, actor=actor, observed=words[3], digest=words[4]
             )
         else:
             raise RequirementError(f"spec/requirements.lock has a line that is none: {line}")

@@ -7,6 +7,7 @@ from mycellm_proto.states import TABLE, Direction, Role, State
 MACHINES: dict[str, tuple[Role, ...]] = {
     "connection": (Role.INITIATOR, Role.RESPONDER),
     "exchange": (Role.CONSUMER, Role.PROVIDER),
+    "call": (Role.CALLER, Role.CALLEE),
 }
 
 

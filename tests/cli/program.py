@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reference_node.cli import main
+from reference_node.owner import Owner
 from tests.api.fakes import FakeNode, Scripted, info
 
 if TYPE_CHECKING:
@@ -21,13 +22,33 @@ if TYPE_CHECKING:
 class Node(FakeNode):
     """Listens nowhere, answers at once unless it is told to hang."""
 
+    owner: Owner
+
     @classmethod
     async def start(cls, settings: Settings, identity: Identity) -> Node:
         if settings.quic.port == 1:
             raise PermissionError(13, "Permission denied")
         if os.environ.get("FAKE_NODE_CONVERTS"):
             threading.Thread(target=threading.Event().wait).start()  # never ends, as a conversion nearly does
-        return cls(generators=[Scripted(info=info(settings.first_model))], quic=f"{settings.quic.host}:7421")
+        made = cls(generators=[Scripted(info=info(settings.first_model))], quic=f"{settings.quic.host}:7421")
+        made.owner = Owner.open(settings)
+        return made
+
+    running = 0
+
+    @property
+    def local(self) -> object:
+        """No test of the command line loads a model."""
+        return None
+
+    def hold(self, held: bool) -> None:
+        self.held = held
+
+    async def idle(self) -> None:
+        """Nothing runs for peers here."""
+
+    async def end_answers(self) -> int:
+        return 0
 
     async def aclose(self) -> None:
         if os.environ.get("FAKE_NODE_HANGS"):

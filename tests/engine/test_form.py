@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonschema
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from mycellm_proto.answer import Part
 from mycellm_proto.content import (
@@ -26,9 +28,13 @@ from mycellm_proto.content import (
 )
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine import Engine, EngineOptions, load_engine
+from reference_node.engine.calls import GENERIC, HERMES, LLAMA, MISTRAL, Call, CallFormat, CallParser
+from reference_node.engine.form import Form
+from reference_node.engine.grammar import Grammars
 from reference_node.generation import Delta, Finished, GenerationError
 from reference_node.models import InstalledModel, ModelStore
 from tests.engine.asking import ask
+from tests.engine.looping import preparation
 from tests.models.tiny import Tiny, write_tiny
 
 CITY: dict[str, Any] = {
@@ -92,6 +98,14 @@ async def test_a_json_object_is_one_as_far_as_it_comes(engine: Engine) -> None:
     assert found[Part.ANSWER].startswith("{")
     if finished.reason is FinishReason.STOP:
         assert isinstance(json.loads(found[Part.ANSWER]), dict)
+
+
+async def test_an_answer_in_a_form_or_a_call(engine: Engine) -> None:
+    wanted = ResponseFormat(schema=json.dumps(CITY))
+    for seed in range(6):
+        found, finished = await parts(engine, chat(response_format=wanted, tools=(TOOL,), seed=seed, max_tokens=400))
+        assert finished.reason in (FinishReason.STOP, FinishReason.TOOL_CALLS)
+        jsonschema.validate(json.loads(found.get(Part.ARGUMENTS) or found[Part.ANSWER]), CITY)
 
 
 @pytest.mark.parametrize("choice", [ToolMode.REQUIRED, "look", "ls"])
@@ -201,3 +215,92 @@ async def test_bias_and_repetition_change_what_is_drawn(engine: Engine) -> None:
     plain, _ = await ask(engine, chat(max_tokens=24, sampling=Sampling(temperature=0)))
     other, _ = await ask(engine, chat(max_tokens=24, sampling=Sampling(temperature=0, repetition_penalty=10_000_000)))
     assert plain != other
+
+
+OPENER = "<tool_call>"
+
+
+def driven(tools: dict[str, Tool], texts: list[str]) -> tuple[list[bool], list[tuple[Part, str]]]:
+    """Lets a model say these texts, a character a token; for each, whether the form allowed it when it came."""
+    tokenizer = character_tokenizer()
+    grammars = Grammars(tokenizer.to_str(), tokenizer.get_vocab_size(), [0])
+    _, rule = GENERIC.grammar({name: tool.parameters or "{}" for name, tool in tools.items()})
+    form = Form(in_calls=grammars.constraint(f"start: {rule}", "tools", whole=False), tokens=grammars.tokens)
+    parser, allowed, pieces = CallParser(GENERIC, tools), [], []
+    for text in texts:
+        tokens = tokenizer.encode(text).ids
+        fits = True
+        for token in tokens:
+            may = form.allowed()
+            fits = fits and (may is None or bool(may[token]))
+            pieces += parser.push(tokenizer.decode([token]))
+            assert not form.take(token, parser)
+        allowed.append(fits)
+    return allowed, pieces + parser.flush()
+
+
+def character_tokenizer() -> Tokenizer:
+    alphabet = ["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={each: i for i, each in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def test_a_call_that_a_model_begins_has_to_be_one() -> None:
+    whole = '\n{"name": "ls", "arguments": {"all": true}}\n</tool_call>'
+    allowed, pieces = driven({"ls": OTHER}, ["Well. ", OPENER, whole, " Then ", OPENER, whole])
+    assert all(allowed)
+    assert [text for part, text in pieces if part is Part.CALL] == ["ls", "ls"]
+    allowed, _ = driven({"ls": OTHER}, ["Well. ", OPENER, '\n{"name": "rm"'])
+    assert allowed == [True, True, False]
+    allowed, _ = driven({"ls": OTHER}, ["<tool_", "box> is", " free text {"])
+    assert all(allowed)
+
+
+def test_a_tokenizer_of_an_unknown_kind_leaves_what_needs_no_form() -> None:
+    """`tests.engine.looping` has one."""
+    made = preparation()
+    assert "tools" in made.abilities.parameters
+    assert not {"response_format", "tool_choice", "tools.strict"} & made.abilities.parameters
+    prepared = made.prepare(chat("x", tools=(TOOL,)))
+    assert prepared.form is None
+    assert made.bytes_of(1) == made.decode([1]).encode()
+
+
+NESTED = {
+    "$defs": {"city": {"type": "object", "properties": {"n": {"enum": ['a"}] // x', "#b"]}}, "required": ["n"]}},
+    "type": "object",
+    "properties": {"c": {"$ref": "#/$defs/city"}},
+    "required": ["c"],
+}
+
+
+@pytest.mark.parametrize("form", [HERMES, LLAMA, MISTRAL])
+def test_the_grammar_of_a_call_is_what_the_format_reads(form: CallFormat) -> None:
+    """References inside a tool's schema and every character hold."""
+    tokenizer = character_tokenizer()
+    grammars = Grammars(tokenizer.to_str(), tokenizer.get_vocab_size(), [0])
+    name, arguments = 'näme "x"', '{"c": {"n": "a\\"}] // x"}}'
+    opener, rule = form.grammar({name: json.dumps(NESTED), "ls": OTHER.parameters or ""})
+    constraint = grammars.constraint(f"start: {rule}", "tools", whole=True)
+    written = form.write([Call(name=name, arguments=arguments)])
+    assert written.startswith(opener)
+    assert constraint.feed(grammars.tokens(written[len(opener) :]))
+    assert constraint.done
+    parser = CallParser(form, {name})
+    pieces = parser.push(written) + parser.flush()
+    assert pieces == [(Part.CALL, name), (Part.ARGUMENTS, arguments)]
+    refused = constraint.fresh()
+    assert not refused.feed(grammars.tokens(written[len(opener) :].replace("a\\", "c\\")))
+
+
+async def test_json_that_is_nested_too_deeply_is_no_accident(engine: Engine) -> None:
+    for depth in (100, 400, 990, 5000):
+        deep = '{"properties": {"a": ' * depth + "{}" + "}}" * depth
+        for wanted in (
+            chat(response_format=ResponseFormat(schema=deep), max_tokens=2),
+            chat(tools=(Tool(name="x", parameters=deep),), tool_choice=ToolMode.REQUIRED, max_tokens=2),
+        ):
+            with contextlib.suppress(GenerationError):
+                await parts(engine, wanted)

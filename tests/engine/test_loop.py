@@ -28,7 +28,7 @@ async def test_an_answer_ends_with_the_end_token() -> None:
     async with engine(FakeRunner()) as made:
         text, finished = await ask(made, request(prompt(897), max_tokens=10))
     assert text == prompt(898, 899)
-    assert finished == Finished(reason=FinishReason.STOP, input_tokens=1, output_tokens=3, cached_tokens=0)
+    assert finished == Finished(reason=FinishReason.STOP, input_tokens=1, output_tokens=3)
 
 
 async def test_an_answer_ends_at_its_length() -> None:

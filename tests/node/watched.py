@@ -10,14 +10,17 @@ from reference_node.generation import Generator
 from reference_node.identity import Identity
 from reference_node.node import Node
 from reference_node.node.peer_link import PeerLink
+from reference_node.owner import Owner
 from reference_node.store import ReceiptStore
 
 PATIENCE_S = 20.0
 
 
 class WatchedNode(Node):
-    def __init__(self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None) -> None:
-        super().__init__(settings, identity, store, engine)
+    def __init__(
+        self, settings: Settings, identity: Identity, store: ReceiptStore, engine: Generator | None, owner: Owner
+    ) -> None:
+        super().__init__(settings, identity, store, engine, owner)
         self._changed = asyncio.Event()
 
     def authenticated(self, link: PeerLink) -> None:

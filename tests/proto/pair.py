@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mycellm_proto.answer import Chunk
+from mycellm_proto.calls import Procedure
 from mycellm_proto.connection import Connection
 from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
 from mycellm_proto.economy import DIRECT_NETWORK, Quote, sign
@@ -213,6 +214,14 @@ class Pair:
         """A request that Bob has received; its stream."""
         placed = order(self.advertised(*quotes), **changes)  # type: ignore[arg-type]
         stream = self.initiator.connection.request(placed, self.now)
+        self.exchange()
+        return stream
+
+    def called(self, procedure: int = Procedure.BALANCE, arguments: bytes = b"\xa0") -> int:
+        """Bring a call of Alice's to Bob's owner; its stream."""
+        if self.initiator.connection.session is None:
+            self.advertised()
+        stream = self.initiator.connection.call(procedure, arguments, self.now)
         self.exchange()
         return stream
 

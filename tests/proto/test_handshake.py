@@ -23,6 +23,7 @@ from .watch import assert_dead, footprint
 
 INITIATOR_CONTROL, RESPONDER_CONTROL = 2, 3
 CHAT = int(Capability.CHAT)
+CALLS = int(Capability.CALLS)
 
 
 def hello_of(side: Side, stream: int) -> Signed:
@@ -38,7 +39,7 @@ def responder_hello(key: SigningKey = BOB, signer: SigningKey | None = None, **c
         "role": ConnectionRole.RESPONDER,
         "node_key": key.public,
         "binding": BINDING,
-        "capabilities": (CHAT,),
+        "capabilities": (CHAT, CALLS),
     } | changes
     return HelloFrame(hello=Hello(**values).sign(signer or key))  # type: ignore[arg-type]
 
@@ -50,7 +51,7 @@ def initiator_hello(
         "role": ConnectionRole.INITIATOR,
         "node_key": key.public,
         "binding": BINDING,
-        "capabilities": (CHAT,),
+        "capabilities": (CHAT, CALLS),
         "peer_key": BOB.public,
         "peer_hello": seen.digest(Context.HELLO),
         "pinned": True,
@@ -142,7 +143,7 @@ def test_a_role_that_is_not_the_senders_is_refused(role: ConnectionRole) -> None
     pair = Pair.make()
     if role is ConnectionRole.INITIATOR:
         body = RESPONDER_HELLO.write(
-            Hello(role=role, node_key=BOB.public, binding=BINDING, capabilities=(CHAT,)),
+            Hello(role=role, node_key=BOB.public, binding=BINDING, capabilities=(CHAT, CALLS)),
         )
         pair.initiator.feed(RESPONDER_CONTROL, HelloFrame(hello=Signed.make(BOB, Context.HELLO, body)))
         refused(pair.initiator, ErrorCode.HANDSHAKE_FAILED, "HSK-007")

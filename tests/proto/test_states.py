@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from mycellm_proto import codec, consumer, control, provider, states
+from mycellm_proto import calls, codec, consumer, control, limits, provider, states
 from mycellm_proto.answer import Chunk
+from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from mycellm_proto.events import ConnectionFailed, Ended, Failed
-from mycellm_proto.frames import End, Error, Frame, FrameType, HelloFrame, decode_frame
+from mycellm_proto.frames import Call, End, Error, Frame, FrameType, HelloFrame, decode_frame
 from mycellm_proto.framing import RawFrame
 from mycellm_proto.signed import Context, Signed
 from mycellm_proto.states import TABLE, Direction, Role, State, step
@@ -31,6 +32,8 @@ FIRST = {
     Role.RESPONDER: State.START,
     Role.CONSUMER: State.IDLE,
     Role.PROVIDER: State.IDLE,
+    Role.CALLER: State.IDLE,
+    Role.CALLEE: State.IDLE,
 }
 
 
@@ -61,7 +64,7 @@ def test_every_state_is_reached_from_the_first(role: Role) -> None:
     assert reached == {state for each, state in TABLE if each is role}
 
 
-@pytest.mark.parametrize("role", [Role.CONSUMER, Role.PROVIDER])
+@pytest.mark.parametrize("role", [Role.CONSUMER, Role.PROVIDER, Role.CALLER, Role.CALLEE])
 def test_every_exchange_can_end(role: Role) -> None:
     ending = {State.DONE}
     while (
@@ -172,6 +175,26 @@ def a_bill_that_is_refused(pair: Pair) -> None:
     pair.responder.feed(stream, pair.initiator.sent(stream)[-1])
 
 
+def a_call_that_is_answered(pair: Pair) -> None:
+    pair.responder.connection.answer(pair.called(), b"\xa0")
+
+
+def a_call_that_is_refused(pair: Pair) -> None:
+    pair.responder.connection.refuse(pair.called(), ErrorCode.NOT_ALLOWED)
+
+
+def a_call_that_is_too_much(pair: Pair) -> None:
+    for _ in range(limits.MAX_CALLS):
+        pair.called()
+    pair.responder.feed(4 * limits.MAX_CALLS, Call(procedure=Procedure.FIND, arguments=b""))
+
+
+def a_call_that_nobody_answers(pair: Pair) -> None:
+    pair.called()
+    pair.responder.connection.next_timeout()
+    pair.tick(pair.initiator)
+
+
 SCENARIOS: list[Callable[[Pair], None]] = [
     a_whole_answer,
     a_request_that_is_refused,
@@ -186,6 +209,10 @@ SCENARIOS: list[Callable[[Pair], None]] = [
     a_cancel_that_is_answered_by_an_error,
     everything_crosses_the_end,
     a_bill_that_is_refused,
+    a_call_that_is_answered,
+    a_call_that_is_refused,
+    a_call_that_is_too_much,
+    a_call_that_nobody_answers,
 ]
 
 
@@ -199,7 +226,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[Row]:
         rows.add((role, state, direction, frame))
         return after
 
-    for module in (control, consumer, provider):
+    for module in (control, consumer, provider, calls):
         assert vars(module)["step"] is states.step
         monkeypatch.setattr(module, "step", record)
     return rows
@@ -247,19 +274,32 @@ def provider_in(state: State) -> tuple[Pair, int, Side]:
     return pair, stream, pair.responder
 
 
+def caller_in(_: State) -> tuple[Pair, int, Side]:
+    pair = Pair.make()
+    return pair, pair.called(), pair.initiator
+
+
+def callee_in(_: State) -> tuple[Pair, int, Side]:
+    pair = Pair.make()
+    return pair, pair.called(), pair.responder
+
+
+SIDES = {Role.CONSUMER: consumer_in, Role.PROVIDER: provider_in, Role.CALLER: caller_in, Role.CALLEE: callee_in}
 LIVE = [
     *(
         (Role.CONSUMER, state)
         for state in (State.REQUESTED, State.WITHDRAWN, State.STREAMING, State.CANCELLED, State.ENDED)
     ),
     *((Role.PROVIDER, state) for state in (State.REQUESTED, State.STREAMING, State.CANCELLED, State.ENDED)),
+    (Role.CALLER, State.CALLED),
+    (Role.CALLEE, State.CALLED),
 ]
 
 
 @pytest.mark.parametrize("kind", FrameType)
 @pytest.mark.parametrize(("role", "state"), LIVE)
 def test_a_live_exchange_refuses_what_its_table_lacks(role: Role, state: State, kind: FrameType) -> None:
-    _, stream, victim = (consumer_in if role is Role.CONSUMER else provider_in)(state)
+    _, stream, victim = SIDES[role](state)
     victim.feed(stream, any_frame(kind))
     if (role, state, Direction.RECEIVE, kind) in ROWS:
         assert not [e for e in victim.all(ConnectionFailed) if e.error.requirement == "STM-001"]
@@ -281,7 +321,7 @@ def test_a_live_control_stream_refuses_what_its_table_lacks(side: str, kind: Fra
 
 def test_the_names_of_live_states_cover_the_table() -> None:
     ends = {State.IDLE, State.DONE}  # idle: nothing was received yet; done: the stream is forgotten
-    assert {each for each in TABLE if each[0] in (Role.CONSUMER, Role.PROVIDER) and each[1] not in ends} == set(LIVE)
+    assert {each for each in TABLE if each[0] in SIDES and each[1] not in ends} == set(LIVE)
 
 
 def test_what_an_owner_asks_of_an_exchange_that_is_over_has_no_effect() -> None:

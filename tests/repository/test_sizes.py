@@ -13,6 +13,7 @@ REASON, LIMIT = 300, 500
 # Module -> why it is longer than REASON.
 REASONS: dict[str, str] = {
     "conformance/script/faults.py": "the one list of everything that the suite does wrong on purpose",
+    "conformance/cases/calls.py": "every way in which a call can be wrong, each with its page",
     "conformance/cases/opens.py": "a table of what an open can be wrong in, each with its page",
     "conformance/cases/payment.py": "a table of what a payment can be wrong in, each with its page",
     "conformance/mutants/opens.py": "a table of peers, each with its page",

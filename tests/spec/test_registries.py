@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
 import pytest
 
-from mycellm_proto import codec, economy, frames, grease, hello, limits, receipt
+from mycellm_proto import codec, economy, frames, grease, hello, limits, membership, networks, receipt, settlement
+from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason, Operation, Role
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.signed import Context
@@ -17,7 +18,7 @@ from spec.tools.fill import without_generated
 from spec.tools.registries import REGISTRIES, load, table
 from spec.tools.update import SPEC
 
-ENUMS: dict[str, type[IntEnum]] = {
+ENUMS: dict[str, type[IntEnum] | type[IntFlag]] = {
     "errors": ErrorCode,
     "frames": frames.FrameType,
     "roles": Role,
@@ -26,6 +27,14 @@ ENUMS: dict[str, type[IntEnum]] = {
     "capabilities": hello.Capability,
     "connection-roles": hello.ConnectionRole,
     "assurance": economy.Assurance,
+    "procedures": Procedure,
+    "outcomes": settlement.Outcome,
+    "network-kinds": networks.NetworkKind,
+    "admissions": networks.Admission,
+    "data-handling": networks.DataHandling,
+    "credit-policies": networks.CreditPolicy,
+    "member-roles": membership.MemberRole,
+    "node-rights": membership.NodeRight,
 }
 LEVELS = {range(16): {"connection", "request"}, range(16, 48): {"connection"}, range(48, 64): {"request"}}
 
@@ -49,7 +58,7 @@ def test_frames_have_their_limits_and_rules() -> None:
     entries = load("frames")["entry"]
     assert {entry["value"]: entry["limit"] for entry in entries} == frames.LIMITS
     assert {entry["rule"] for entry in entries} <= rules().keys()
-    assert {entry["sender"] for entry in entries} <= {"both", "consumer", "provider"}
+    assert {entry["sender"] for entry in entries} <= {"both", "consumer", "provider", "caller", "callee"}
     assert {entry["stream"] for entry in entries} == {"control", "request"}
 
 

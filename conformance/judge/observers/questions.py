@@ -34,6 +34,8 @@ def opens_properly(record: Record) -> Iterator[Finding]:
         )
         if first is None:
             continue
+        if first.kind == framing.CALL:
+            continue
         if exchange.request is None:
             yield _fail(f"{first.name} is the first frame of a request stream", "INF-001~1", first.event, first.start)
             continue
@@ -221,8 +223,8 @@ def agrees_properly(record: Record) -> Iterator[Finding]:
 
 _LISTED = {
     framing.CANCEL: (framing.TICK, framing.CREDIT, framing.CANCEL),
-    framing.ERROR: range(0, 22, 2),
-    framing.COUNTERSIGN: range(0, 22, 2),
+    framing.ERROR: range(0, 26, 2),
+    framing.COUNTERSIGN: range(0, 26, 2),
 }
 """What may not follow a frame of the consumer's."""
 
@@ -233,6 +235,7 @@ def keeps_to_its_states(record: Record) -> Iterator[Finding]:
         if exchange.request is None:
             continue
         barred: set[int] = {framing.REQUEST, framing.ACCEPT, framing.CHUNK, framing.END, framing.HELLO, framing.MODELS}
+        barred |= {framing.CALL, framing.RESULT}
         for frame in exchange.link.of("target", exchange.stream):
             if frame is exchange.request or framing.is_unknown(frame.kind):
                 continue
@@ -254,7 +257,7 @@ def _ends(exchange: Exchange) -> Iterator[Finding]:
     over += [index for index, event in exchange.link.resets if event.stream == exchange.stream]
     over += [index for (by, stream), index in exchange.link.ends.items() if (by, stream) == ("suite", exchange.stream)]
     if not any(each <= ended for each in over):
-        yield _fail("the consumer ends its side before the exchange is over", "STM-003~1", ended)
+        yield _fail("the consumer ends its side before the exchange is over", "STM-003~2", ended)
 
 
 def _item(encoded: object) -> object:

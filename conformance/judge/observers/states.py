@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from conformance import framing
 from conformance.framing import (
     ACCEPT,
+    CALL,
     CANCEL,
     CHUNK,
     COUNTERSIGN,
@@ -21,10 +22,12 @@ from conformance.framing import (
     HELLO,
     MODELS,
     REQUEST,
+    RESULT,
     TICK,
 )
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, LinkRecord, Record
+from conformance.wire.transcript import By
 
 from .observer import Observer, broken
 
@@ -72,7 +75,17 @@ CONSUMER: Table = {
     "ENDED": Row({COUNTERSIGN: "DONE", ERROR: "DONE"}, {}),
     "DONE": Row({}, {}),
 }
-_LAST = {ERROR, END, COUNTERSIGN}
+CALLEE: Table = {
+    "IDLE": Row({ERROR: "DONE"}, {CALL: "CALLED"}),
+    "CALLED": Row({RESULT: "DONE", ERROR: "DONE"}, {ERROR: "DONE"}),
+    "DONE": Row({}, {}),
+}
+CALLER: Table = {
+    "IDLE": Row({CALL: "CALLED"}, {}),
+    "CALLED": Row({ERROR: "DONE"}, {RESULT: "DONE", ERROR: "DONE"}),
+    "DONE": Row({}, {}),
+}
+_LAST = {ERROR, END, COUNTERSIGN, RESULT}
 """With each of these its sender's side ends."""
 
 
@@ -107,8 +120,14 @@ def _table(link: LinkRecord, stream: int) -> tuple[Table, int]:
     if stream == link.target_control:
         return (RESPONDER if link.initiates else INITIATOR), link.suite_control
     if stream % 4 == (0 if link.initiates else 1):
-        return PROVIDER, stream
-    return (CONSUMER if stream % 4 in (0, 1) else {}), stream
+        return (CALLEE if _begins(link, "suite", stream) == CALL else PROVIDER), stream
+    if stream % 4 not in (0, 1):
+        return {}, stream
+    return (CALLER if _begins(link, "target", stream) == CALL else CONSUMER), stream
+
+
+def _begins(link: LinkRecord, by: By, stream: int) -> int | None:
+    return next((each.kind for each in link.of(by, stream)), None)
 
 
 def _reached(table: Table, possible: set[tuple[str, int]], sent: Sequence[int]) -> set[tuple[str, int]]:
@@ -137,7 +156,7 @@ def ends_its_side_in_time(record: Record) -> Iterator[Finding]:
                 link, stream, index
             ):
                 message = f"the target ends its side of stream {stream} without a last frame, and nothing is over"
-                yield broken(message, "STM-003~1", index)
+                yield broken(message, "STM-003~2", index)
 
 
 def _over(link: LinkRecord, stream: int, before: int) -> bool:

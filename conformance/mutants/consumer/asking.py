@@ -166,7 +166,7 @@ MUTANTS = (
     _does(
         "ends-its-side-at-once",
         "Ends its side of the stream with REQUEST.",
-        "STM-003",
+        "STM-003~2",
         "pay-and-agree",
         send=_ends_its_side_at_once,
     ),

@@ -9,11 +9,13 @@ from conformance.vectors.implementation import Implementation
 
 from .mutant import Careless, mutant
 
-_LIMITS = dict.fromkeys(range(0, 22, 2), 1024) | {
+_LIMITS = dict.fromkeys(range(0, 26, 2), 1024) | {
     framing.MODELS: 65_536,
     framing.REQUEST: 1_048_576,
     framing.CHUNK: 16_384,
     framing.END: 4096,
+    framing.CALL: 66_560,
+    framing.RESULT: 66_560,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.vectors.cases import vectors_of
 from conformance.vectors.judge import PASSED, Result, Verdict, judge
 
-from . import encoding, framing, keys, payment, settlement
+from . import claims, encoding, framing, keys, members, networks, payment, settlement
 from .mutant import VectorMutant
 
 MUTANTS: tuple[VectorMutant, ...] = (
@@ -17,6 +17,9 @@ MUTANTS: tuple[VectorMutant, ...] = (
     *keys.MUTANTS,
     *payment.MUTANTS,
     *settlement.MUTANTS,
+    *networks.MUTANTS,
+    *members.MUTANTS,
+    *claims.MUTANTS,
 )
 
 

@@ -112,6 +112,12 @@ MUTANTS = (
         Without("RCP-011"),
     ),
     mutant(
+        "serves-networks-that-nobody-proved",
+        "NET-036~1",
+        "open: reject-network-that-was-not-proved",
+        Without("NET-036"),
+    ),
+    mutant(
         "checks-no-commitment",
         "RCP-012~1",
         "open: reject-content-changed reject-content-with-key-added reject-other-salt",

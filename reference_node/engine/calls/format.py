@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from reference_node.engine.lark import json_term, quoted
+
 NAME_KEY = "name"
 ARGUMENT_KEYS = ("arguments", "parameters")
 """Where families put a call's arguments."""
@@ -40,6 +42,8 @@ class CallFormat(Protocol):
     """Texts that may begin calls anywhere."""
     first_openers: tuple[str, ...]
     """Texts that may begin calls only where an answer begins."""
+    tail: str
+    """What stands behind the arguments of a call by its `grammar`."""
     markers: tuple[str, ...]
     """Special tokens of its tokenizer that are part of the format, and so have to be seen."""
 
@@ -102,21 +106,16 @@ def json_length(text: str, start: int = 0) -> int | None:
     return None
 
 
-def call_schema(schemas: Mapping[str, str], key: str) -> str:
-    """The JSON Schema of one call of any of these tools, with its arguments under ``key``."""
-    any_of = [
-        {
-            "type": "object",
-            "properties": {NAME_KEY: {"const": name}, key: arguments_schema(schema)},
-            "required": [NAME_KEY, key],
-            "additionalProperties": False,
-        }
-        for name, schema in schemas.items()
-    ]
-    return json.dumps(any_of[0] if len(any_of) == 1 else {"anyOf": any_of}, ensure_ascii=False)
+def call_rule(schemas: Mapping[str, str], key: str) -> str:
+    """The Lark term of one call of any of these tools: an object with its name, and its arguments under ``key``."""
+    calls = []
+    for name, schema in schemas.items():
+        begin = f"{json.dumps({NAME_KEY: name}, ensure_ascii=False)[:-1]}, {json.dumps(key)}: "
+        calls.append(f"{quoted(begin)} {json_term(_arguments_schema(schema))}")
+    return f"({' | '.join(calls)}) {quoted('}')}"
 
 
-def arguments_schema(schema: str) -> object:
+def _arguments_schema(schema: str) -> dict[str, Any]:
     """The schema of a tool's arguments; any object where it says nothing. Without leave of the schema, no properties
     but its own: small models invent some.
     """
@@ -124,4 +123,4 @@ def arguments_schema(schema: str) -> object:
     if not isinstance(parsed, dict) or not parsed:
         return {"type": "object"}
     closed = {"additionalProperties": False} if "properties" in parsed else {}
-    return {**closed, **parsed}
+    return {"type": "object", **closed, **parsed}

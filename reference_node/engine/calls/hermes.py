@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 
-from reference_node.engine.calls.format import Call, Found, call_schema, parse_json, read_calls
+from reference_node.engine.calls.format import Call, Found, call_rule, parse_json, read_calls
+from reference_node.engine.lark import quoted
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -16,6 +17,7 @@ class Hermes:
     name = "hermes"
     openers: tuple[str, ...] = (OPEN,)
     first_openers: tuple[str, ...] = ()
+    tail = "}\n" + CLOSE
     markers: tuple[str, ...] = (OPEN, CLOSE)
 
     def read(self, text: str, names: Collection[str], *, whole: bool) -> Found | None:
@@ -31,7 +33,7 @@ class Hermes:
 
     def grammar(self, schemas: Mapping[str, str]) -> tuple[str, str]:
         """A line with the object."""
-        return OPEN, f'"\\n" %json {call_schema(schemas, "arguments")} "\\n{CLOSE}"'
+        return OPEN, f"{quoted(chr(10))} {call_rule(schemas, 'arguments')} {quoted(chr(10) + CLOSE)}"
 
 
 def _object(call: Call) -> str:

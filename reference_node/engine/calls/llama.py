@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 
-from reference_node.engine.calls.format import Call, Found, call_schema, json_length, parse_json, read_call
+from reference_node.engine.calls.format import Call, Found, call_rule, json_length, parse_json, read_call
 
 TAG, FUNCTION, CLOSE = "<|python_tag|>", "<function=", "</function>"
 
@@ -18,6 +18,7 @@ class Llama:
     name = "llama3"
     openers: tuple[str, ...] = (TAG, FUNCTION)
     first_openers: tuple[str, ...] = ("{",)
+    tail = "}"
     markers: tuple[str, ...] = (TAG,)
 
     def read(self, text: str, names: Collection[str], *, whole: bool) -> Found | None:
@@ -55,7 +56,7 @@ class Llama:
 
     def grammar(self, schemas: Mapping[str, str]) -> tuple[str, str]:
         """The bare object."""
-        return "", f"%json {call_schema(schemas, 'parameters')}"
+        return "", call_rule(schemas, "parameters")
 
 
 def _read_function(text: str, names: Collection[str], *, whole: bool) -> Found | None:

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Collection, Mapping
 
-from reference_node.engine.calls.format import Call, Found, call_schema, json_length, parse_json, read_call, read_calls
+from reference_node.engine.calls.format import Call, Found, call_rule, json_length, parse_json, read_call, read_calls
+from reference_node.engine.lark import quoted
 
 OPEN, ARGS = "[TOOL_CALLS]", "[ARGS]"
 MAX_NAME = 256
@@ -21,6 +22,7 @@ class Mistral:
     name = "mistral"
     openers: tuple[str, ...] = (OPEN,)
     first_openers: tuple[str, ...] = ()
+    tail = "}]"
     markers: tuple[str, ...] = (OPEN, ARGS, "[CALL_ID]")
 
     def read(self, text: str, names: Collection[str], *, whole: bool) -> Found | None:
@@ -46,7 +48,7 @@ class Mistral:
 
     def grammar(self, schemas: Mapping[str, str]) -> tuple[str, str]:
         """An array of one call."""
-        return OPEN, f'" "? "[" %json {call_schema(schemas, "arguments")} "]"'
+        return OPEN, f"{quoted(' [')} {call_rule(schemas, 'arguments')} {quoted(']')}"
 
 
 MISTRAL = Mistral()

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from mycellm_proto.answer import Part
 from mycellm_proto.limits import MAX_CALLS
 from reference_node.engine.calls.format import CallFormat, Found
+from reference_node.engine.calls.guided import GuidedCall
 
 Pieces = list[tuple[Part, str]]
 
@@ -30,12 +31,14 @@ class CallParser:
         self._said = False  # something went out, so no call begins the answer any more
         self._after_call = False
         self._wants_more = False
+        self._guided: GuidedCall | None = None
+        self._before = ""  # what stands before the part of a guided call that it reads
         self.calls = 0
 
     @property
     def full(self) -> bool:
         """Whether there are as many calls as may be: nothing more is wanted."""
-        return self.calls >= self._most
+        return self._guided is None and self.calls >= self._most
 
     @property
     def opened(self) -> str | None:
@@ -43,8 +46,17 @@ class CallParser:
         held = self._held.lstrip()
         return next((held[len(opener) :] for opener in self._format.openers if held.startswith(opener)), None)
 
+    def guide(self) -> None:
+        """Says that a grammar holds the call that has begun to its form: it goes out while it comes."""
+        behind = self.opened
+        behind = self._held if behind is None else behind
+        self._before = self._held[: len(self._held) - len(behind)]
+        self._held, self._guided = "", GuidedCall(self._format.tail, behind)
+
     def push(self, text: str) -> Pieces:
         """What is certain after ``text``."""
+        if self._guided is not None:
+            return self._push_guided(self._guided, text)
         self._held += text
         if self._wants_more and len(self._held) > SHORT and CLOSERS.isdisjoint(text):
             return []
@@ -52,7 +64,21 @@ class CallParser:
 
     def flush(self) -> Pieces:
         """The rest, when nothing more comes."""
+        if self._guided is not None:
+            text = "" if self._guided.begun else self._before + self._guided.held
+            return [(Part.ANSWER, text)] if text else []
         return list(self._take(whole=True))
+
+    def _push_guided(self, guided: GuidedCall, text: str) -> Pieces:
+        begun = guided.begun
+        pieces = guided.push(text)
+        if guided.begun and not begun:
+            self.calls += 1
+            self._said = True
+        if guided.over:
+            self._held, self._guided, self._after_call = guided.held, None, True
+            pieces += self._take(whole=False)
+        return pieces
 
     def _take(self, *, whole: bool) -> Iterator[tuple[Part, str]]:
         self._wants_more = False

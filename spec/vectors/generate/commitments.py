@@ -1,4 +1,4 @@
-"""Family ``commitments``: hashes that hide a request, hide an answer, and name a network."""
+"""Family ``commitments``: hashes that hide a request, hide an answer, name a network, and ask for it blindly."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from mycellm_proto.answer import Answer
 from mycellm_proto.codec import Value, encode
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import direct_network, request_commitment, response_commitment
+from mycellm_proto.networks import blind, network_id
 from mycellm_proto.signed import Context, digest, preimage
 
-from .constants import ANSWER, ANSWER_SALT, CONTENT, SALT
+from .constants import ALICE, ANSWER, ANSWER_SALT, BOB, CAROL, CONTENT, SALT, entropy
 from .family import ANY, HEX, DisagreementError, Family, Json, accept, case, record
+from .members import NETWORK, OTHER, ROOT
 from .notation import noted
+
+_BINDING = entropy("channel binding")
+
+
+def _blind(caller: bytes) -> bytes:
+    return blind(NETWORK, binding=_BINDING, caller=caller)
 
 
 def _case(slug: str, requirement: str, context: Context, items: list[Value], expected: bytes) -> dict[str, Json]:
@@ -35,6 +43,16 @@ def _cases() -> list[dict[str, Json]]:
         _case("request-other-salt", "RCP-006~1", Context.REQUEST, [zero, CONTENT], request_commitment(zero, CONTENT)),
         _case("direct-network", "NET-001~1", Context.NETWORK, [{0: "direct"}], direct_network()),
     ]
+    made += [
+        _case("rooted-network", "NET-010~1", Context.NETWORK, [{0: "rooted", 1: ROOT.public}], network_id(ROOT.public)),
+        _case(
+            "rooted-network-of-another", "NET-010~1", Context.NETWORK, [{0: "rooted", 1: CAROL.public}], OTHER.network
+        ),
+        _case("blind", "NET-030~1", Context.BLIND, [_BINDING, ALICE.public, NETWORK], _blind(ALICE.public)),
+        _case(
+            "blind-of-the-other-side", "NET-030~1", Context.BLIND, [_BINDING, BOB.public, NETWORK], _blind(BOB.public)
+        ),
+    ]
     answers = (
         ("answer", ANSWER_SALT, ANSWER, FinishReason.STOP, 4),
         ("answer-other-salt", zero, ANSWER, FinishReason.STOP, 4),
@@ -50,7 +68,7 @@ def _cases() -> list[dict[str, Json]]:
 
 FAMILY = Family(
     name="commitments",
-    description="Commitments to requests and answers, and the id of the direct network.",
+    description="Commitments to requests and answers, ids of networks, and how they are asked for.",
     notes=(
         "items are in the notation of README.md. hash is the SHA-256 of the encoding of an array: context, then items.",
         "The second item of a request's commitment is the content as it was sent, which is an encoding itself: it is"

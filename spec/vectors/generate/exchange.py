@@ -142,9 +142,9 @@ _REFUSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
 )
 # What Bob answers on the stream, though Alice never sent a REQUEST.
 _ANSWERED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
-    ("first-frame-of-unknown-odd-type", "ERR-003~1", ErrorCode.UNKNOWN_REQUEST, _first(encode_frame(65, b"?"))),
-    ("first-frame-of-unknown-even-type", "ERR-003~1", ErrorCode.UNKNOWN_REQUEST, _first(encode_frame(66, b""))),
-    ("first-frame-no-request", "ERR-003~1", ErrorCode.UNKNOWN_REQUEST, _first(encode(Accept(input_tokens=1)))),
+    ("first-frame-of-unknown-odd-type", "ERR-003~2", ErrorCode.UNKNOWN_REQUEST, _first(encode_frame(65, b"?"))),
+    ("first-frame-of-unknown-even-type", "ERR-003~2", ErrorCode.UNKNOWN_REQUEST, _first(encode_frame(66, b""))),
+    ("first-frame-no-request", "ERR-003~2", ErrorCode.UNKNOWN_REQUEST, _first(encode(Accept(input_tokens=1)))),
     (
         "first-frame-malformed-request",
         "ERR-006~1",

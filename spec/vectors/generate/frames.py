@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mycellm_proto.answer import Chunk
+from mycellm_proto.calls import Procedure
 from mycellm_proto.codec import Value, decode, encode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.frames import (
     TYPES,
     Accept,
+    Call,
     Cancel,
     Countersign,
     Credit,
@@ -17,6 +19,7 @@ from mycellm_proto.frames import (
     FrameType,
     Models,
     Request,
+    Result,
     Tick,
     decode_frame,
 )
@@ -57,6 +60,9 @@ _FRAMES: tuple[tuple[str, Frame], ...] = (
     ("accept-cancel", Cancel(chunks=2, k=3, link=_LINK)),
     ("accept-end", End(salt=c.ANSWER_SALT, close=c.SIGNED_CLOSE)),
     ("accept-countersign", Countersign(signature=_SIGNATURE)),
+    ("accept-call", Call(procedure=Procedure.BALANCE, arguments=encode({0: c.QUOTE.network}))),
+    ("accept-call-of-unknown-procedure", Call(procedure=65_535, arguments=b"")),
+    ("accept-result", Result(result=encode({0: 1_000_000, 1: 26}))),
 )
 
 _TICK: dict[int, Value] = {0: 3, 1: _LINK}
@@ -111,6 +117,12 @@ _REJECTED: tuple[tuple[str, str, FrameType, Value], ...] = (
     ("reject-cancel-without-link", _SHAPE, FrameType.CANCEL, {0: 2, 1: 3}),
     ("reject-end-close-of-one-element", "SIG-001~1", FrameType.END, {0: c.SALT, 1: [b"\xa0"]}),
     ("reject-countersign-63", _SHAPE, FrameType.COUNTERSIGN, {0: bytes(63)}),
+    ("reject-call-without-arguments", _SHAPE, FrameType.CALL, {0: 7}),
+    ("reject-call-procedure-65536", _SHAPE, FrameType.CALL, {0: 65_536, 1: b""}),
+    ("reject-call-procedure-text", _SHAPE, FrameType.CALL, {0: "balance", 1: b""}),
+    ("reject-call-arguments-map", _SHAPE, FrameType.CALL, {0: 7, 1: {}}),
+    ("reject-call-unknown-even-key", _EVEN, FrameType.CALL, {0: 7, 1: b"", 2: None}),
+    ("reject-result-null", _SHAPE, FrameType.RESULT, {0: None}),
 )
 
 

@@ -21,6 +21,7 @@ from mycellm_proto.ticks import Chain
 
 from . import constants as c
 from .family import BOOLEAN, HEX, NUMBER, DisagreementError, Family, Json, accept, case, outcome, reject
+from .members import NETWORK
 from .notation import as_map
 
 _PREPAID = c.CHAIN.link(c.QUOTE.prepaid_ticks)
@@ -107,6 +108,12 @@ def _prepaying(ticks: int) -> _View:
     return _View(quote=quote, frame=replace(opened, prepaid=c.CHAIN_SEED))
 
 
+def _rooted() -> _View:
+    """A quote and an open in a network that nobody has proved here."""
+    quote = replace(c.QUOTE, network=NETWORK)
+    return _View(quote=quote, frame=_opened({0: NETWORK, 5: sign(c.BOB, quote).digest(Context.QUOTE)}))
+
+
 _GOOD: tuple[tuple[str, str, _View], ...] = (
     ("accept-plain", "RCP-004~1 RCP-009~1 RCP-010~1 RCP-011~1 RCP-012~1 RCP-020~1 SIG-002~1 SIG-003~1", _View()),
     ("accept-after-another-open", "RCP-008~1", _View(frame=_opened({4: c.entropy("previous open")}))),
@@ -157,6 +164,7 @@ _BAD: tuple[tuple[str, str, ErrorCode, _View], ...] = (
     ("reject-quote-unknown", "RCP-004~1", ErrorCode.UNKNOWN_QUOTE, _View(frame=_opened({5: c.entropy("no quote")}))),
     ("reject-quote-expired", "RCP-005~1", ErrorCode.QUOTE_EXPIRED, _View(now=c.QUOTE.expires + int(CLOCK_SKEW))),
     ("reject-other-network", "RCP-011~1", _B, _View(frame=_opened({0: c.entropy("another network")}))),
+    ("reject-network-that-was-not-proved", "NET-036~1", ErrorCode.NOT_MEMBER, _rooted()),
     ("reject-content-of-another-model", "RCP-011~1", _B, _View(frame=_asked("another-model"))),
     ("reject-ceiling-beyond-all-ticks", "RCP-036~1", _B, _at_most(MAX_TICKS * c.QUOTE.tick_value + 1)),
     ("reject-ceiling-below-the-prepaid-ticks", "RCP-021~1", ErrorCode.BAD_TICK, _prepaying(126)),
@@ -218,7 +226,7 @@ FAMILY = Family(
     notes=(
         "The provider has authenticated consumer on a connection that is pinned or not, agreed on capabilities with it,"
         " and offered it one quote: offered is that signed object. Its clock says now, in seconds since 1970, and it"
-        " has never seen an open of this consumer.",
+        " has never seen an open of this consumer. Nobody has proved a network on the connection.",
         "request is the body of the REQUEST frame. body and signature are those of the open within it.",
         "Accepted: the request is admitted, and so many ticks are paid. Rejected: the request is refused with the code;"
         " the connection goes on.",

@@ -24,8 +24,12 @@ def read(form: CallFormat, chunks: Iterable[str], most: int = 64) -> Parts:
     found: Parts = []
     for chunk in chunks:
         found += parser.push(chunk)
+    return join([*found, *parser.flush()])
+
+
+def join(pieces: Parts) -> Parts:
     joined: Parts = []
-    for part, text in (*found, *parser.flush()):
+    for part, text in pieces:
         if joined and joined[-1][0] is part is not Part.CALL:
             joined[-1] = (part, joined[-1][1] + text)
         else:
@@ -149,3 +153,41 @@ def test_a_long_call_is_read_in_reasonable_time() -> None:
 )
 def test_the_template_says_the_format(template: str, expected: CallFormat) -> None:
     assert choose_format(template) is expected
+
+
+ARGUMENT_TEXTS = ARGUMENTS.map(lambda arguments: json.dumps(arguments, ensure_ascii=False))
+
+
+@pytest.mark.parametrize("form", [HERMES, GENERIC, MISTRAL])
+@given(arguments=ARGUMENT_TEXTS, cuts=st.lists(st.integers(0, 120), max_size=12), end=st.integers(0, 200))
+def test_a_guided_call_goes_out_while_it_comes(form: CallFormat, arguments: str, cuts: list[int], end: int) -> None:
+    opener, _ = form.grammar({"ls": "{}"})
+    written = form.write([Call(name="ls", arguments=arguments)])[len(opener) :]
+    for behind, expected in (("", call("ls", arguments)), (" And?", [*call("ls", arguments), *said("And?")])):
+        text = written + behind
+        places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+        parser = CallParser(form, NAMES)
+        parser.push(f"Well. {opener}")
+        parser.guide()
+        pieces = [piece for a, b in itertools.pairwise(places) for piece in parser.push(text[a:b])]
+        assert join([*pieces, *parser.flush()]) == expected
+        assert parser.calls == 1
+    cut = CallParser(form, NAMES)
+    cut.push(opener)
+    cut.guide()
+    pieces = [*cut.push(written[:end]), *cut.flush()]
+    if cut.calls:
+        assert pieces[0] == (Part.CALL, "ls")
+        assert arguments.startswith("".join(text for _, text in pieces[1:]))
+    else:
+        assert join(pieces) == said(opener + written[:end])
+
+
+def test_one_call_is_enough_only_once_it_is_over() -> None:
+    parser = CallParser(HERMES, NAMES, most=1)
+    parser.push("<tool_call>")
+    parser.guide()
+    assert parser.push('\n{"name": "ls", "arguments": {"a"') == [(Part.CALL, "ls"), (Part.ARGUMENTS, '{"a"')]
+    assert not parser.full
+    assert parser.push(": 1}}\n</tool_call>") == [(Part.ARGUMENTS, ": 1}")]
+    assert parser.full

@@ -1,0 +1,121 @@
+"""Random operations that meet each other: the same opens from several workers, forks, replays, receipts and claims.
+
+Run as a program it is one worker process: ``python -m tests.ledger.workload URL NAME COUNT TASKS``. It books the
+operations that ``NAME`` stands for, with ``TASKS`` of them under way at a time, prints a line as each hundred is done,
+and ends with what became of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from reference_node.ledger import (
+    Claim,
+    Finalise,
+    Grant,
+    Ledger,
+    LedgerError,
+    LedgerUnavailableError,
+    Opened,
+    Place,
+    Reserve,
+)
+from reference_node.ledger.facts import Operation
+from reference_node.store import Identity
+
+from ..proto.pair import seed
+
+NETWORKS = (seed("network 0"), seed("network 1"))
+MEMBERS = tuple(seed(f"member {n}") for n in range(8))
+QUOTA = 20_000
+MOST = 1000
+"""Micro-credits of the largest ceiling."""
+EVERY = 100
+"""Operations between two lines of a worker."""
+
+
+def opened(number: int, fork: bool = False) -> Opened:
+    """The open of that number; everything about it follows from the number."""
+    name = seed(f"open {number}{'fork' if fork else ''}")
+    network, consumer, provider = parties(number)
+    return Opened(identity=Identity(network, consumer, provider, number), open_hash=name, proof=name)
+
+
+def parties(number: int) -> tuple[bytes, bytes, bytes]:
+    """Network, consumer and provider of the open of that number."""
+    chance = random.Random(number)
+    consumer, provider = chance.sample(MEMBERS, 2)
+    return chance.choice(NETWORKS), consumer, provider
+
+
+def ceiling(number: int) -> int:
+    """Its ceiling."""
+    return random.Random(~number).randrange(MOST)
+
+
+def grants() -> list[Operation]:
+    """The quota of each member in each network."""
+    return [
+        Grant(network=network, member=member, amount=QUOTA, serial=member[:16])
+        for network in NETWORKS
+        for member in MEMBERS
+    ]
+
+
+def operations(name: str, count: int, expires: int) -> Iterator[Operation]:
+    """``count`` operations on opens that other names have too."""
+    chance = random.Random(name)
+    recent = [1]
+    for _ in range(count):
+        number = chance.choice(recent) if chance.random() < 0.6 else chance.randrange(1, 4 * count)
+        recent = [*recent[-15:], number]
+        each = opened(number, fork=chance.random() < 0.02)
+        _, consumer, provider = parties(number)
+        match chance.randrange(4):
+            case 0 | 1:
+                yield Reserve(
+                    opened=each, member=consumer, provider_member=provider, ceiling=ceiling(number), expires=expires
+                )
+            case 2:
+                yield Claim(opened=each, amount=chance.randrange(MOST))
+            case 3:
+                yield Finalise(opened=each, total=chance.randrange(MOST), evidence=b"receipt")
+
+
+async def work(ledger: Ledger, todo: Iterator[Operation], tasks: int, done: Counter[str]) -> None:
+    """Book ``todo``, ``tasks`` at a time. What the database could not take is tried until it can."""
+
+    async def worker() -> None:
+        for operation in todo:
+            while True:
+                [answer] = await ledger.settle_many([operation])
+                if not isinstance(answer, LedgerUnavailableError):
+                    break
+                done["unavailable"] += 1
+                print("unavailable", answer, file=sys.stderr, flush=True)
+            done[type(answer).__name__ if isinstance(answer, LedgerError) else answer.outcome] += 1
+            if done.total() % EVERY == 0:
+                print(done.total(), flush=True)
+
+    await asyncio.gather(*(worker() for _ in range(tasks)))
+
+
+async def main(url: str, name: str, count: str, tasks: str) -> None:
+    """One worker process."""
+    ledger = await Ledger.open(Place.parse(url))
+    done: Counter[str] = Counter()
+    await ledger.settle_many(grants())
+    print("ready", flush=True)
+    await work(ledger, operations(name, int(count), int(time.time()) + 3600), int(tasks), done)
+    await ledger.aclose()
+    print(json.dumps(done), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
