@@ -121,10 +121,10 @@ async def test_a_crash_on_a_full_disk_loses_nothing_that_the_spool_holds(
     assert (found["consumer"].created, found["consumer"].state) == (NOW + 100, ReceiptState.SETTLED)
     assert len(stored(crashed / path.name)) == 62
     assert len(frauds(crashed / path.name)) == 1
-    assert await promised(again) == TOTAL + CEILING
+    assert promised(again) == TOTAL + CEILING
     await again.aclose()
     third = await ReceiptStore.open(crashed / path.name, clock=clock)
-    assert await promised(third) == TOTAL + CEILING
+    assert promised(third) == TOTAL + CEILING
     await third.aclose()
 
 
@@ -141,7 +141,7 @@ async def test_an_admission_that_only_the_spool_holds_counts_after_a_crash(
     crashed = tmp_path / "crashed"
     shutil.copytree(path.parent, crashed)
     again = await ReceiptStore.open(crashed / path.name, clock=clock)
-    assert await promised(again) == admitted * CEILING
+    assert promised(again) == admitted * CEILING
     with pytest.raises(SequenceUsedError):
         await admit(again, opened(2))
     await again.aclose()
