@@ -71,11 +71,16 @@ def open_hashes(engine: Engine, identity: Identity) -> dict[int, bytes]:
         return {row.sequence: row.open_hash for row in connection.execute(_OPENS, identity._asdict())}
 
 
-def latest_open(engine: Engine, network: bytes, provider: bytes) -> tuple[int, bytes] | None:
-    """Number and hash of this consumer's newest open to ``provider``."""
+def latest_open(engine: Engine, network: bytes, provider: bytes, consumer: bytes) -> tuple[int, bytes] | None:
+    """Number and hash of the newest open of ``consumer`` to ``provider``."""
     wanted = (
         select(ReceiptRow.sequence, ReceiptRow.open_hash)
-        .where(ReceiptRow.role == "consumer", ReceiptRow.network == network, ReceiptRow.provider == provider)
+        .where(
+            ReceiptRow.role == "consumer",
+            ReceiptRow.network == network,
+            ReceiptRow.provider == provider,
+            ReceiptRow.consumer == consumer,
+        )
         .order_by(ReceiptRow.sequence.desc())
         .limit(1)
     )

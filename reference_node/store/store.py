@@ -135,18 +135,20 @@ class ReceiptStore:
         self._keeper.worked()
         return first
 
-    async def latest_open(self, network: bytes, provider: bytes) -> bytes | None:
-        """The hash of the newest recorded open of this node to ``provider``. Raises `StoreUnavailableError`."""
+    async def latest_open(self, network: bytes, provider: bytes, consumer: bytes) -> bytes | None:
+        """The hash of the newest recorded open of ``consumer``, this node, to ``provider``: not of a key that it had
+        before. Raises `StoreUnavailableError`.
+        """
         self._check_open()
         found = [
             (record.identity.sequence, record.open_hash)
             for record in self._keeper.waiting()
-            if (record.role, record.identity.network, record.identity.provider) == ("consumer", network, provider)
+            if record.role == "consumer" and record.identity[:3] == (network, consumer, provider)
         ]
         loop = asyncio.get_running_loop()
         with readable(self._path):
             stored = await loop.run_in_executor(
-                self._reading, queries.latest_open, self._files.reader, network, provider
+                self._reading, queries.latest_open, self._files.reader, network, provider, consumer
             )
         if stored is not None:
             found.append(stored)

@@ -22,7 +22,7 @@ from reference_node.identity import make_home
 from reference_node.store import ReceiptState, ReceiptStore, SequenceUsedError, StoreUnavailableError, keeper, spool
 from reference_node.store.database import open_writer
 
-from ..proto.pair import BOB, NOW
+from ..proto.pair import ALICE, BOB, NOW
 from .conftest import Clock, Opener
 from .evidence import CEILING, TOTAL, closed, name, opened, settled
 from .test_admit import admit, promised
@@ -75,7 +75,7 @@ async def test_nothing_new_begins_while_receipts_wait(store: ReceiptStore) -> No
         await admit(store, opened())
     with pytest.raises(StoreUnavailableError, match="full"):
         await store.take_sequences(DIRECT_NETWORK, BOB.public, 1)
-    assert await store.latest_open(DIRECT_NETWORK, BOB.public) == name(opened(60))
+    assert await store.latest_open(DIRECT_NETWORK, BOB.public, ALICE.public) == name(opened(60))
     await set_pages(store, NO_LIMIT)
     await store.record("consumer", opened(100), ReceiptState.OPENED)
     await (await admit(store, opened()))
