@@ -101,20 +101,11 @@ class Node:
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self.local.ready()
+        return self.local.ready
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        progress, failure = self.local.progress, self.local.failure
-        failed = failure is not None
-        return {
-            "status": "ok" if self.ready() else "failed" if failed else "starting",
-            "progress": {
-                "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
-                "done": progress.done,
-                "total": progress.total,
-                "detail": failure or progress.detail,
-            },
+        return self.local.health() | {
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
