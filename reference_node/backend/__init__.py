@@ -9,8 +9,8 @@ What is billed is the backend's own count (see `reference_node.backend.model`): 
 
 from __future__ import annotations
 
-from .backend import Backend, BackendState, BackendStatus
+from .backend import Backend, BackendState, BackendStatus, examine
 from .faults import BackendFault, Trouble
 from .model import ProxiedModel
 
-__all__ = ["Backend", "BackendFault", "BackendState", "BackendStatus", "ProxiedModel", "Trouble"]
+__all__ = ["Backend", "BackendFault", "BackendState", "BackendStatus", "ProxiedModel", "Trouble", "examine"]

@@ -40,14 +40,39 @@ class BackendState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendStatus:
-    """How it is: ``detail`` says why it is down, ``models`` are served, ``refused`` says why others are not."""
+    """How it is: ``detail`` says why it is down, ``models`` are served, ``refused`` says why others are not.
 
-    url: str
+    Its URL is not in it: everybody may ask for a node's health.
+    """
+
     state: BackendState
     detail: str
     models: tuple[str, ...]
     refused: dict[str, str]
     active: int
+
+
+async def examine(settings: Settings) -> Listing | str:
+    """One look at the backend that the settings name: what it lists, or what is wrong with it."""
+    assert settings.backend is not None  # whoever calls this has looked
+    transport = Transport(settings.backend, settings.backend_key, 2)
+    try:
+        return await _listed(transport, settings)
+    except BackendFault as fault:
+        return fault.trouble.value
+    finally:
+        await transport.aclose()
+
+
+async def _listed(transport: Transport, settings: Settings) -> Listing:
+    """Raises `BackendFault`."""
+    until = asyncio.get_running_loop().time() + LISTING_S
+    try:
+        return await read_listing(transport, settings, until)
+    except TimeoutError:
+        raise BackendFault(Trouble.UNREACHABLE) from None
+    except GenerationError:
+        raise BackendFault(Trouble.FAILED) from None
 
 
 class Backend:
@@ -77,6 +102,10 @@ class Backend:
         """The models that are served now."""
         return [] if self._withdrawn else [model.info for model in self._models.values()]
 
+    def busy(self) -> list[tuple[ModelInfo, int]]:
+        """The models that are served now, each with its requests under way."""
+        return [(info, self._models[info.id].active) for info in self.infos()]
+
     def find(self, model_id: str, owner: bytes) -> ProxiedModel | None:
         """What serves a model to one owner; None where nothing does."""
         model = None if self._withdrawn else self._models.get(model_id)
@@ -85,7 +114,6 @@ class Backend:
     def status(self) -> BackendStatus:
         """How it is."""
         return BackendStatus(
-            url=str(self._settings.backend),
             state=self._state,
             detail=self._detail,
             models=tuple(info.id for info in self.infos()),
@@ -101,7 +129,7 @@ class Backend:
         while True:
             self._look.clear()
             try:
-                listing = await self._listing()
+                listing = await _listed(self._transport, self._settings)
             except BackendFault as fault:
                 self._down(fault.trouble)
             except Exception as error:  # noqa: BLE001 - what this node did not foresee is no reason to give up for ever
@@ -120,24 +148,14 @@ class Backend:
             await asyncio.sleep(delay)
 
     def withdraw(self) -> None:
-        """Serve nothing more; what runs goes on."""
+        """Serve nothing more; what runs goes on. Whoever says so tells it."""
         self._withdrawn = True
-        self._changed()
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
 
     # Inside
-
-    async def _listing(self) -> Listing:
-        until = asyncio.get_running_loop().time() + LISTING_S
-        try:
-            return await read_listing(self._transport, self._settings, until)
-        except TimeoutError:
-            raise BackendFault(Trouble.UNREACHABLE) from None
-        except GenerationError:
-            raise BackendFault(Trouble.FAILED) from None
 
     def _up(self, listing: Listing) -> None:
         if self._state is not BackendState.UP:
@@ -166,7 +184,7 @@ class Backend:
             self._changed()
 
     def _uncounted_reasons(self) -> dict[str, str]:
-        return {name: Trouble.UNCOUNTED.value for name in self._uncounted}
+        return dict.fromkeys(self._uncounted, Trouble.UNCOUNTED.value)
 
     def _troubled(self, fault: BackendFault, model: Proxied) -> None:
         """A request failed: what concerns all is withdrawn at once, and the backend is looked at."""

@@ -1,4 +1,4 @@
-"""What goes wrong with a backend: for the asker a registered code, for the owner what to look after; never its words."""
+"""What goes wrong with a backend: a registered code for the asker, words of ours for the owner, none of its own."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WITHDRAWING = frozenset((Trouble.UNREACHABLE, Trouble.UNTRUSTED, Trouble.KEY, Tr
 """Troubles of the whole backend: its models are withdrawn until it lists them again."""
 
 
-class BackendFault(Exception):
+class BackendFault(Exception):  # noqa: N818 - the fault is the backend's
     """The backend failed. ``error`` is for whoever asked, ``status`` the HTTP status where there was one."""
 
     def __init__(self, trouble: Trouble, error: GenerationError | None = None, status: int | None = None) -> None:

@@ -67,7 +67,7 @@ class Desk:
 
 
 class ProxiedModel:
-    """A model for one owner, whose requests share no prefix cache with others' where the backend can keep them apart."""
+    """A model for one owner, whose requests share no prefix cache with others' where the backend can do so."""
 
     def __init__(self, desk: Desk, model: Proxied, owner: bytes) -> None:
         self._desk, self._model = desk, model
@@ -84,8 +84,10 @@ class ProxiedModel:
         self._desk.admit(self._model)
         try:
             deadline = asyncio.get_running_loop().time() + request.deadline_ms / 1000
-            embeds = isinstance(request, EmbeddingRequest)
-            events = self._embed(request, deadline) if embeds else self._answer(request, deadline)
+            if isinstance(request, EmbeddingRequest):
+                events = self._embed(request, deadline)
+            else:
+                events = self._answer(request, deadline)
             async with aclosing(events):
                 async for event in events:
                     yield event

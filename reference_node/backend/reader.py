@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -55,19 +56,20 @@ class Reader:
         self._stops = StopMatcher(request.stop)
         self._calls = _Calls(request) if isinstance(request, ChatRequest) else None
         self._logprobs = _Logprobs(request)
-        self._counted = self._uncounted = 0
+        self._counted = 0
         self._usage: Usage | None = None
         self._reason: FinishReason | None = None
         self.over = False
 
     def take(self, chunk: Mapping[str, Any]) -> list[Delta]:
         """What a chunk adds. ``over`` is true once no more of the backend is wanted. Raises `BackendFault`."""
-        self._usage = usage = Usage.of(chunk) or self._usage
+        usage = Usage.of(chunk)
+        self._usage = usage or self._usage
         choice = _choice(chunk)
         pieces = [] if choice is None else list(self._pieces(choice))
         entries = [] if choice is None else self._logprobs.read(choice)
-        if usage is not None and usage.output > self._counted + self._uncounted:
-            tokens = usage.output - self._counted  # its own count, where it tells it in between
+        if usage is not None:
+            tokens = max(0, usage.output - self._counted)
         else:
             tokens = max(int(self._each_chunk and bool(pieces)), len(entries))
         return self._say(pieces, tokens, entries)
@@ -114,10 +116,9 @@ class Reader:
         tokens = min(tokens, room)
         self._counted += tokens
         deltas: list[Delta] = []
-        for part, text in pieces:
-            if part is Part.ANSWER:
-                text = self._stops.push(text)
-            elif held := self._stops.flush():
+        for part, piece in pieces:
+            text = self._stops.push(piece) if part is Part.ANSWER else piece
+            if part is not Part.ANSWER and (held := self._stops.flush()):
                 deltas.append(Delta(text=held, tokens=0))
             if text:
                 deltas.append(Delta(text=text, tokens=0, part=part))
@@ -278,7 +279,7 @@ def _below(logprob: object) -> int:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise BackendFault(Trouble.GARBLED)
     return max(float(value), -1000.0)  # the wire's own bound, and JSON's -Infinity
 
@@ -311,4 +312,3 @@ def _callable(request: ChatRequest) -> frozenset[str]:
     if isinstance(request.tool_choice, str):
         return frozenset((request.tool_choice,))
     return frozenset(tool.name for tool in request.tools)
-

@@ -36,7 +36,7 @@ THREAD_BYTES = 1 << 20
 
 
 class Transport:
-    """Connections to one backend. ``key`` goes into the header authorization of every request, where it is not empty."""
+    """Connections to one backend. ``key`` goes into the header authorization of every request, unless it is empty."""
 
     def __init__(self, url: BackendUrl, key: str, connections: int) -> None:
         self._base = str(url)

@@ -186,8 +186,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="no_prefix_cache", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="forget a prompt when its answer is over; otherwise later prompts of the same consumer go on from it"),
     Setting(name="backend", parse=parse_backend, default="", metavar="URL", group=_BACKEND,
-            help="an OpenAI-compatible API (vLLM, SGLang, Ray Serve, llama.cpp, Ollama, another node) whose models this "
-                 "node serves too, such as http://127.0.0.1:8000/v1; with --no-model, only those"),
+            help="an OpenAI-compatible API (vLLM, SGLang, Ray Serve, llama.cpp, Ollama, another node) whose models "
+                 "this node serves too, such as http://127.0.0.1:8000/v1; with --no-model, only those"),
     Setting(name="backend_key", parse=parse_backend_key, default="", metavar="KEY", group=_BACKEND, secret=True,
             help="the key of --backend; it goes there alone, over https or to this machine"),
     Setting(name="backend_model", parse=parse_backend_model, default=(), metavar="NAME[=ID]", group=_BACKEND,
@@ -245,8 +245,6 @@ def show(setting: Setting, settings: Settings) -> object:
         return str(settings.access) if setting.name == "allow" and not written else written
     if setting.name == "share":
         return settings.sharing.texts()
-    if value is None:
-        return ""
     if isinstance(value, tuple):
         return [str(item) for item in value]
-    return value if isinstance(value, bool | int | str) else str(value)
+    return value if isinstance(value, bool | int | str) else str(value or "")

@@ -128,7 +128,7 @@ def parse_backend(text: str) -> BackendUrl | None:
         raise ValueError("write http://HOST:PORT/v1 or https://HOST/v1; a key belongs into MYCELLM_BACKEND_KEY")
     ported = re.search(r":\d+$", host) is not None and (not host.startswith("[") or "]:" in host)
     address = parse_address(host if ported else f"{host}:{443 if scheme == 'https' else 80}")
-    if not 1 <= address.port:
+    if address.port == 0:
         raise ValueError("a port is from 1 to 65535")
     return BackendUrl(scheme=scheme, address=address, path=path)
 
