@@ -218,6 +218,7 @@ async def test_a_peer_is_told_to_come_back_where_nothing_begins(
     server.answer = lambda _: stuck()
     watched = await watch()
     assert (await fails(await watched.model(owner=bytes(32)), ask())).code is ErrorCode.BUSY
+    server.left.clear()
     assert (await fails(await watched.model(), ask(deadline_ms=200))).code is ErrorCode.DEADLINE_EXCEEDED
 
 
