@@ -62,8 +62,12 @@ def ask(text: str = "Hi", **more: Any) -> ChatRequest:
     return replace(ChatRequest(model="big", messages=(message,), max_tokens=64, deadline_ms=20_000), **more)
 
 
-async def collect(model: Any, request: Any) -> list[Event]:
-    return [event async for event in model.generate(request)]
+async def collect(model: Any, request: Any, into: list[Event] | None = None) -> list[Event]:
+    """All events; ``into`` keeps those before an error."""
+    events: list[Event] = [] if into is None else into
+    async for event in model.generate(request):
+        events.append(event)  # noqa: PERF401 - a comprehension would lose them
+    return events
 
 
 @pytest.fixture

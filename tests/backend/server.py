@@ -59,7 +59,7 @@ def whole(value: object, status: int = 200, **headers: str) -> Answer:
 
 
 def counts(asked: Asked) -> bool:
-    return asked.body["max_tokens"] == 1
+    return bool(asked.body["max_tokens"] == 1)
 
 
 def plain(asked: Asked) -> Answer:

@@ -23,7 +23,7 @@ from mycellm_proto.content import (
 )
 from mycellm_proto.errors import ErrorCode
 from reference_node.backend import Trouble
-from reference_node.generation import Delta, Finished, GenerationError, Started
+from reference_node.generation import Delta, Event, Finished, GenerationError, Started
 
 from .conftest import Watch, ask, collect
 from .server import DONE, READ, WORDS, Answer, Asked, Server, counts, event, piece, plain, streamed, usage, whole
@@ -31,11 +31,11 @@ from .server import DONE, READ, WORDS, Answer, Asked, Server, counts, event, pie
 TOOLS = (Tool(name="weather", description="now", parameters='{"type": "object"}', strict=True), Tool(name="time"))
 
 
-def text_of(events: list[object], part: Part = Part.ANSWER) -> str:
+def text_of(events: list[Event], part: Part = Part.ANSWER) -> str:
     return "".join(each.text for each in events if isinstance(each, Delta) and each.part is part)
 
 
-def tokens_of(events: list[object]) -> int:
+def tokens_of(events: list[Event]) -> int:
     return sum(each.tokens for each in events if isinstance(each, Delta))
 
 

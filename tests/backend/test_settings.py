@@ -28,7 +28,7 @@ def test_urls(text: str, shown: str) -> None:
      "http://gpu:0/v1", "http://gpu:99999/v1", "http://gpu\\@evil/v1", "http://gpu/%2e%2e", "http://g pu/v1", "http://ü/v1"],
 )  # fmt: skip
 def test_what_is_no_url(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"write|port"):
         parse_backend(text)
 
 
