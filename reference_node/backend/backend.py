@@ -26,6 +26,8 @@ POLL_S = 30.0
 """Between two looks at a backend that answers."""
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
 """Between two tries of one that does not: doubled each time, up to the last."""
+UNCOUNTED_S = 600.0
+"""How long a model is not offered whose tokens were not counted."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class Backend:
         )
         self._models: dict[str, Proxied] = {}
         self._refused: dict[str, str] = {}
-        self._uncounted: set[str] = set()
+        self._uncounted: dict[str, float] = {}  # by name there, until when
         self._state, self._detail = BackendState.CONNECTING, ""
         self._active, self._withdrawn = 0, False
         self._look = asyncio.Event()
@@ -162,6 +164,8 @@ class Backend:
             self._uncounted.clear()  # it may be another by now
             names = ", ".join(model.info.id for model in listing.models)
             log.event(_log, logging.INFO, "backend.up", models=names)
+        now = asyncio.get_running_loop().time()
+        self._uncounted = {name: until for name, until in self._uncounted.items() if until > now}
         before = {key: model.info for key, model in self._models.items()}
         models: dict[str, Proxied] = {}
         for model in listing.models:
@@ -195,7 +199,7 @@ class Backend:
         if fault.trouble in WITHDRAWING:
             self._down(fault.trouble)
         elif fault.trouble is Trouble.UNCOUNTED:
-            self._uncounted.add(model.name)
+            self._uncounted[model.name] = asyncio.get_running_loop().time() + UNCOUNTED_S
             self._refused |= self._uncounted_reasons()
             if self._models.pop(model.info.id, None) is not None:
                 self._changed()

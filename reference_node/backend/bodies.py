@@ -35,16 +35,15 @@ def path_of(request: ChatRequest | CompletionRequest) -> str:
 
 
 def generation_body(
-    request: ChatRequest | CompletionRequest, name: str, dialect: Dialect, *, salt: str, only_count: bool = False
+    request: ChatRequest | CompletionRequest, name: str, dialect: Dialect, *, salt: str, max_tokens: int
 ) -> Json:
     """The body for a streamed answer of the model that the backend calls ``name``.
 
-    ``salt`` keeps its prefix cache apart where it can do so. With ``only_count``, the shortest answer to the same
-    input.
+    ``salt`` keeps its prefix cache apart where it can do so; ``max_tokens`` are at most the request's.
     """
     options = {"include_usage": True} | ({"continuous_usage_stats": True} if dialect.counting else {})
     body: Json = {"model": name, "stream": True, "stream_options": options}
-    body["max_tokens"] = 1 if only_count else request.max_tokens
+    body["max_tokens"] = max_tokens
     if request.stop:
         body["stop"] = list(request.stop)
     if salt and dialect.salted:

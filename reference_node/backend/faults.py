@@ -37,6 +37,7 @@ class Trouble(StrEnum):
     UNREACHABLE = "it cannot be reached"
     UNTRUSTED = "its TLS certificate is not trusted"
     KEY = "it refuses the key (MYCELLM_BACKEND_KEY)"
+    FORBIDDEN = "it refuses a request as forbidden"
     REDIRECT = "it redirects elsewhere, which is not followed: name the final URL"
     ABSENT = "it has no such path: the URL ends with /v1 in most cases"
     GARBLED = "it answers something that is not OpenAI's API"
@@ -67,13 +68,18 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, request: Conte
 
     ``request`` is what was asked, None for a question of the node's own.
     """
-    if status in (401, 403):
+    if status == 401 or (status == 403 and request is None):
         return BackendFault(Trouble.KEY, status=status)
+    if status == 403:  # what one request may provoke withdraws nothing
+        return BackendFault(Trouble.FORBIDDEN, GenerationError(ErrorCode.UNSUPPORTED), status)
     if 300 <= status < 400:
         return BackendFault(Trouble.REDIRECT, status=status)
     if status in (429, 503, 529):
         return GenerationError(ErrorCode.BUSY, retry_after=_retry_after(headers))
-    error = _error_object(body)
+    return _of_body(status, _error_object(body), request)
+
+
+def _of_body(status: int, error: Mapping[str, Any], request: Content | None) -> Exception:
     if status >= 500:  # llama.cpp and others report a prompt that is too long so
         too_long = _too_long(error)
         return too_long if too_long is not None else BackendFault(Trouble.FAILED, status=status)

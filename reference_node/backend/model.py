@@ -14,6 +14,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -25,8 +26,9 @@ from mycellm_proto.keys import KEY_SIZE
 from reference_node.backend.bodies import EMBEDDING_PATH, embedding_body, generation_body, path_of
 from reference_node.backend.dialect import Dialect
 from reference_node.backend.faults import BackendFault, Trouble, too_long
-from reference_node.backend.reader import MiscountError, Reader, Usage
+from reference_node.backend.reader import MiscountError, Reader
 from reference_node.backend.transport import Transport
+from reference_node.backend.values import Usage
 from reference_node.backend.vectors import read_vectors
 from reference_node.generation import Event, Finished, GenerationError, ModelInfo, Started
 
@@ -34,6 +36,8 @@ LOCAL_PATIENCE_S = 300.0
 """Seconds until the first word, for who asks this node itself: a backend may load the model first."""
 PEER_PATIENCE_S = 30.0
 """The same for a peer, which is told to come back rather than left in silence (INF-028)."""
+TEMPLATE_TOKENS = 512
+"""Tokens that a chat template may add, a default system prompt included."""
 BUSY_RETRY_S = 5.0
 """Seconds after which it may."""
 
@@ -108,13 +112,14 @@ class ProxiedModel:
 
     async def _answer(self, request: ChatRequest | CompletionRequest, deadline: float) -> AsyncGenerator[Event, None]:
         model, count, reader = self._model, None, None
-        body = generation_body(request, model.name, model.dialect, salt=self._salt)
+        body = self._body(request, request.max_tokens)
         first_by = self._first_by(deadline)
         try:
-            if not model.counting:
+            if not (model.counting and self._fits(request, body)):
                 count = await self._count(request, first_by)
                 yield Started(input_tokens=count)
                 first_by = deadline
+                body = self._body(request, min(request.max_tokens, self.info.context_length - count))
             async with self._desk.transport.stream(path_of(request), body, request, until=first_by) as stream:
                 chunk = await stream.next(until=first_by, silence=LOCAL_PATIENCE_S)
                 if count is None:
@@ -149,15 +154,22 @@ class ProxiedModel:
 
     async def _count(self, request: ChatRequest | CompletionRequest, until: float) -> int:
         """The backend's count of the input, from its shortest answer to it."""
-        model = self._model
-        body = generation_body(request, model.name, model.dialect, salt=self._salt, only_count=True)
-        usage = None
+        body, usage = self._body(request, 1), None
         async with self._desk.transport.stream(path_of(request), body, request, until=until) as stream:
             while (chunk := await stream.next(until=until, silence=LOCAL_PATIENCE_S)) is not None:
                 usage = Usage.of(chunk) or usage
         if usage is None:
             raise BackendFault(Trouble.UNCOUNTED)
         return self._fitting(usage.input)
+
+    def _body(self, request: ChatRequest | CompletionRequest, max_tokens: int) -> dict[str, Any]:
+        return generation_body(
+            request, self._model.name, self._model.dialect, salt=self._salt, max_tokens=max_tokens
+        )  # fmt: skip
+
+    def _fits(self, request: ChatRequest | CompletionRequest, body: dict[str, Any]) -> bool:
+        """Whether the longest answer fits the context beside any prompt of that size: engines refuse what does not."""
+        return len(json.dumps(body)) + TEMPLATE_TOKENS + request.max_tokens <= self.info.context_length
 
     def _fitting(self, count: int) -> int:
         """INF-008: it is the context that is offered here that counts."""

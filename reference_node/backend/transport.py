@@ -105,8 +105,8 @@ class Transport:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise BackendFault(Trouble.GARBLED, status=response.status_code)
             yield response
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            raise BackendFault(Trouble.CUT) from error
+        except (httpx.HTTPError, httpx.StreamError):
+            raise BackendFault(Trouble.CUT) from None
         finally:
             await response.aclose()
 
@@ -184,5 +184,7 @@ def _parsed(text: bytes) -> Any:  # noqa: ANN401 - JSON
 
 
 def _unreachable(error: Exception) -> BackendFault:
-    untrusted = isinstance(error, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
+    if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return BackendFault(Trouble.CUT)
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
     return BackendFault(Trouble.UNTRUSTED if untrusted else Trouble.UNREACHABLE)

@@ -10,7 +10,7 @@ from mycellm_proto import limits
 from mycellm_proto.answer import FLOAT_SIZE, Part
 from mycellm_proto.content import EmbeddingRequest, FinishReason
 from reference_node.backend.faults import BackendFault, Trouble
-from reference_node.backend.reader import Usage
+from reference_node.backend.values import Usage
 from reference_node.generation import Delta, Event, Finished, Started
 
 

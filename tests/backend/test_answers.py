@@ -99,6 +99,16 @@ async def test_an_engine_that_ceases_to_count_is_asked_for_the_count(server: Ser
     assert [each.body["max_tokens"] for each in server.posts] == [64, 1, 1, 64]
 
 
+@pytest.mark.parametrize("engine", ["x", "vllm"])
+async def test_an_answer_longer_than_the_context_leaves_is_not_asked_for(
+    server: Server, watch: Watch, engine: str
+) -> None:
+    """Engines refuse it, and clients ask for it as a matter of course."""
+    server.models[0]["owned_by"] = engine
+    await collect(await (await watch()).model(), ask(max_tokens=4096))
+    assert [each.body["max_tokens"] for each in server.posts] == [1, 4096 - READ]
+
+
 async def test_owners_share_no_prefix_cache_where_it_can_be_kept_apart(server: Server, watch: Watch) -> None:
     server.models[0]["owned_by"] = "vllm"
     watched = await watch()

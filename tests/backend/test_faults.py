@@ -79,7 +79,7 @@ async def test_cookies_are_not_kept(server: Server, watch: Watch) -> None:
         (503, {}, ErrorCode.BUSY),
         (500, {}, ErrorCode.INTERNAL),
         (401, {}, ErrorCode.INTERNAL),
-        (403, {}, ErrorCode.INTERNAL),
+        (403, {}, ErrorCode.UNSUPPORTED),
         (404, {}, ErrorCode.UNKNOWN_MODEL),
         (400, {}, ErrorCode.UNSUPPORTED),
         (422, {"param": "seed"}, ErrorCode.UNSUPPORTED),
