@@ -26,6 +26,7 @@ POLL_S = 30.0
 """Between two looks at a backend that answers."""
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
 """Between two tries of one that does not: doubled each time, up to the last."""
+NOTHING = "it lists no model that can be served"
 UNCOUNTED_S = 600.0
 """How long a model is not offered whose tokens were not counted."""
 
@@ -139,7 +140,7 @@ class Backend:
                 self._down(Trouble.GARBLED)
             else:
                 self._up(listing)
-            up = self._state is BackendState.UP
+            up = bool(self._models)  # one that has loaded nothing yet is asked again soon
             delay = POLL_S if up else retry * random.uniform(0.75, 1.25)
             retry = FIRST_RETRY_S if up else min(2 * retry, LAST_RETRY_S)
             if up:
@@ -162,8 +163,6 @@ class Backend:
     def _up(self, listing: Listing) -> None:
         if self._state is not BackendState.UP:
             self._uncounted.clear()  # it may be another by now
-            names = ", ".join(model.info.id for model in listing.models)
-            log.event(_log, logging.INFO, "backend.up", models=names)
         now = asyncio.get_running_loop().time()
         self._uncounted = {name: until for name, until in self._uncounted.items() if until > now}
         before = {key: model.info for key, model in self._models.items()}
@@ -175,8 +174,10 @@ class Backend:
             if model.name not in self._uncounted:
                 models[model.info.id] = known if same and known is not None else model
         self._models, self._refused = models, {**listing.refused, **self._uncounted_reasons()}
-        self._state, self._detail = BackendState.UP, ""
-        if before != {key: model.info for key, model in models.items()}:
+        news = self._state is not BackendState.UP
+        self._state, self._detail = BackendState.UP, "" if models else NOTHING
+        if news or before != {key: model.info for key, model in models.items()}:
+            log.event(_log, logging.INFO, "backend.models", models=", ".join(models))
             self._changed()
 
     def _down(self, trouble: Trouble) -> None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from .. import log
-from ..backend import Backend, BackendState
+from ..backend import Backend
 from ..config import DEFAULT_MODEL
 from ..engine import (
     CUDA_VARIANT,
@@ -118,7 +118,7 @@ class LocalModels:
         """Whether the first model of the settings answers; without one, whether the backend does, if there is one."""
         if self._names:
             return self._state(self._names[0]) is ModelState.READY
-        return self._backend is None or self._backend.status().state is BackendState.UP
+        return self._backend is None or bool(self._backend.infos())
 
     @property
     def failure(self) -> str | None:

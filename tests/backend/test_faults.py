@@ -240,6 +240,17 @@ async def test_down_at_the_start_and_again_in_the_middle(server: Server, watch: 
     await collect(await watched.model(), ask())
 
 
+async def test_one_that_has_loaded_nothing_yet_is_asked_again_soon(server: Server, watch: Watch) -> None:
+    models = list(server.models)
+    server.models.clear()
+    watched = await watch()
+    await watched.until(lambda: watched.backend.status().state is BackendState.UP)
+    assert watched.backend.status().detail
+    server.models.extend(models)
+    await collect(await watched.model(), ask())
+    assert watched.backend.status().detail == ""
+
+
 async def test_a_model_that_is_listed_no_more_is_withdrawn(server: Server, watch: Watch) -> None:
     server.models.append({"id": "small", "max_model_len": 100})
     watched = await watch()
