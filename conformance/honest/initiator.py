@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from conformance import dcbor, signing
+from conformance.answers import CAPABILITIES, CHAT
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.offer import Quote
@@ -12,7 +13,7 @@ from conformance.offer import Quote
 from . import hello
 from .connection import Connection
 from .consumer import Consumer
-from .node import CHAT, Node
+from .node import Node
 from .port import Port
 from .rules import NotAskedError
 
@@ -79,7 +80,7 @@ class Initiator(Connection):
 
     def chosen(self, model: str) -> tuple[Quote, list[bytes]]:
         """A quote that can be taken (HSK-020, NET-002, RCP-052). Raises `NotAskedError`."""
-        usable = self.session is not None and self.session.pinned and CHAT in self.session.capabilities
+        usable = self.session is not None and self.session.pinned and CAPABILITIES[CHAT] in self.session.capabilities
         if not usable and not self.rules.skips("HSK-020"):
             raise NotAskedError("UNPINNED" if self.session and not self.session.pinned else "UNSUPPORTED")
         if self.over:

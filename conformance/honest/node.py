@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from conformance import signing
+from conformance.answers import ARGUMENTS, CALL, CAPABILITIES, COMPLETE, EMBED, VALUES, VECTOR
 from conformance.dcbor import Item
 from conformance.entropy import Entropy
+from conformance.finish import LENGTH, STOP, TOOL_CALLS
 from conformance.signing import Key
 
 from .ledger import Draw, Identity, Kept, Store
@@ -19,7 +22,6 @@ from .rules import RefuseError, Rules
 
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
-CHAT = 1
 CALLS = 2
 ALPN = "mycellm/1"
 
@@ -52,6 +54,35 @@ class Model:
         """One token for four bytes, and four for a message's frame."""
         return sum(4 + -(-len(each[1].encode()) // 4) for each in messages)
 
+    def prompt_tokens(self, prompt: Item) -> int:
+        """One token for four bytes, or for what is one already."""
+        return -(-len(prompt.encode() if isinstance(prompt, str) else prompt) // 4)
+
+    def read(self, content: Mapping[int, Item]) -> int:
+        """The input tokens of any request."""
+        if content.get(0) == EMBED:
+            return sum(map(self.prompt_tokens, content[2]))
+        return self.prompt_tokens(content[2]) if content.get(0) == COMPLETE else self.input_tokens(content[2])
+
+    def script(self, content: Mapping[int, Item]) -> tuple[list[dict[int, Item]], int] | None:
+        """What it answers, and why that ends, where words alone are no answer."""
+        if content.get(0) == EMBED:
+            numbers = struct.pack("<f", 0.5) * content.get(30, 4)
+            pieces = [numbers[start : start + 16_000] for start in range(0, len(numbers), 16_000)]
+            vector = [{0: "", 1: 0, 2: VALUES if number else VECTOR, 6: piece} for number, piece in enumerate(pieces)]
+            return vector * len(content[2]), STOP
+        choice = content.get(22)
+        if 20 in content and (choice == 2 or isinstance(choice, str)):
+            name = choice if isinstance(choice, str) else content[20][0][0]
+            return [{0: name, 1: 1, 2: CALL}, {0: "{}", 1: 1, 2: ARGUMENTS}], TOOL_CALLS
+        if 26 in content:
+            return [{0: "{", 1: 1}, {0: "}", 1: 1}], STOP
+        if 18 in content:
+            top = [[f"{number:06d}".encode(), number] for number in range(content[18])]
+            said = [{0: f"{number:05d} ", 1: 1, 4: [[b"%05d " % number, 0, top]]} for number in range(4)]
+            return said, STOP if content[3] >= 4 else LENGTH
+        return None
+
     def word(self, number: int, content: Mapping[int, Item], luck: int) -> str:
         """The text of token ``number``: the likeliest, or one of three others where sampling leaves a choice."""
         width = self.width if content[3] < self.context else self.long
@@ -76,7 +107,9 @@ class Node:
     lifetime = 60
     """Seconds for which a quote is good."""
     version_range = (1, 1)
-    capabilities = (CHAT, CALLS)
+    capabilities = (*sorted((*CAPABILITIES.values(), CALLS)),)
+    applies: frozenset[int] = frozenset((18, 20, 22, 24, 26, 30))
+    """Keys of contents beyond the common ones that its model cares for."""
     procedures: Mapping[int, Procedure] = {}
     """What it answers to calls; everything else it does not serve."""
     serves = True

@@ -189,6 +189,7 @@ VERBS = frozenset(
         "accept", "agree", "allow", "announce", "answer", "apply", "ask", "book", "bound", "cancel", "carry", "change",
         "claim", "close", "count", "decide", "discard", "doubt", "end", "forget", "give", "hold", "ignore", "keep",
         "number", "offer", "owe", "pay", "refuse", "reject", "release", "remember", "renew", "repeat", "reserve",
-        "resume", "say", "select", "send", "serve", "show", "sign", "speak", "stop", "take", "use", "wait", "withdraw",
+        "resume", "say", "select", "send", "serve", "show", "sign", "speak", "spend", "stop", "take", "use", "wait",
+        "withdraw",
     }
 )  # fmt: skip
