@@ -7,7 +7,7 @@ from typing import Any
 from conformance.data import error_code
 from conformance.finish import CEILING, LENGTH, STOP
 from conformance.honest.connection import Connection
-from conformance.honest.node import Model
+from conformance.honest.model import Model
 from conformance.honest.provider import REQUESTED, Provider
 from conformance.honest.rules import RefuseError
 from conformance.honest.stops import Stops
