@@ -122,7 +122,7 @@ async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) 
             owner_routes(node.owner),
             model_routes(node.local),
             drain_routes(Drain(node, exchanges, leave)),
-            network_routes(node.desk, node.where_reached),
+            network_routes(node.desk, node.where_reached, node.balances),
         )
         return create_admin(key, routers)
 

@@ -21,6 +21,7 @@ from .values import (
     one_of,
     parse_address,
     parse_allowed,
+    parse_announced,
     parse_backend,
     parse_backend_key,
     parse_backend_model,
@@ -68,6 +69,11 @@ class Settings:
     backend_slots: int
     backend_key: str = field(repr=False)
     peer: tuple[PeerAddress, ...]
+    discover: bool
+    bootstrap: tuple[PeerAddress, ...]
+    announce: tuple[Address, ...]
+    ask_found: bool
+    found_peers: int
     allow: tuple[bytes | None, ...]
     block: tuple[bytes, ...]
     share: tuple[tuple[bytes, Models], ...]
@@ -97,6 +103,11 @@ class Settings:
             return Access(anyone=self.quic.is_loopback, node_ids=frozenset())
         named = frozenset(entry for entry in self.allow if entry is not None)
         return Access(anyone=None in self.allow, node_ids=named)
+
+    @property
+    def discovers(self) -> bool:
+        """Whether this node takes part in the discovery of the direct network."""
+        return self.discover or bool(self.bootstrap)
 
     @property
     def sharing(self) -> Sharing:
@@ -203,6 +214,17 @@ SETTINGS: tuple[Setting, ...] = (
             help="requests that --backend gets at the same time; more are told to retry"),
     Setting(name="peer", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
             help="a node to use; may be repeated"),
+    Setting(name="discover", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="find nodes that share no network with this one, and be found by them"),
+    Setting(name="bootstrap", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
+            help="a node that knows others, to begin with; may be repeated. Means --discover"),
+    Setting(name="announce", parse=parse_announced, default=(), metavar="IP:PORT", group=_PEERS, several=True,
+            help="where other nodes reach this one, if not where --quic listens; may be repeated, the first four "
+                 "count"),
+    Setting(name="ask_found", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="send prompts also to nodes that --discover found, though nobody vouches for them"),
+    Setting(name="found_peers", parse=between(0, 128), default="16", metavar="N", group=_PEERS,
+            help="nodes that this one finds by itself and stays connected with, in all networks together; 0: none"),
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
             help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
                  "address, otherwise nobody"),

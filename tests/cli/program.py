@@ -28,7 +28,19 @@ def desk(settings: Settings, node: bytes) -> Desk:
     async def reach(_: Contact) -> PeerLink:
         raise NetworkError("Nobody is reached from here.")
 
-    return Desk(Networks(NetworksFolder(settings.home, node), node, time.time), now=time.time, reach=reach)
+    return Desk(
+        Networks(NetworksFolder(settings.home, node), node, time.time), now=time.time, reach=reach, card=lambda: None
+    )
+
+
+class Balances:
+    """Of a member that has a thousand, some of it reserved."""
+
+    async def show(self, name: str | None = None) -> dict[str, object]:
+        if name == "nowhere":
+            raise NetworkError("This node is in no network 'nowhere'.")
+        row = {"id": "00" * 32, "name": "lab", "balance": 1000, "reserved": 300, "available": 700}
+        return {"balances": [row]}
 
 
 class Node(FakeNode):
@@ -36,6 +48,7 @@ class Node(FakeNode):
 
     owner: Owner
     desk: Desk
+    balances = Balances()
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity) -> Node:
