@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mycellm_proto.content import Operation
-from mycellm_proto.content_codec import FEATURES
+from mycellm_proto.features import FEATURES
 from reference_node.generation import Abilities
 
 STANDARD = FEATURES - {"top_k", "min_p", "repetition_penalty", "messages.reasoning"}

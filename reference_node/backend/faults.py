@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from mycellm_proto.content import Content
-from mycellm_proto.content_codec import features
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.features import features
 from reference_node.generation import GenerationError
 
 MAX_RETRY_S = 3600.0

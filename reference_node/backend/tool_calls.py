@@ -18,7 +18,7 @@ class Calls:
     def __init__(self, request: ChatRequest) -> None:
         self.count = 0
         self._may = _callable(request)
-        self._most = 1 if request.parallel_tool_calls is False else limits.MAX_CALLS
+        self._most = 1 if request.parallel_tool_calls is False else limits.MAX_TOOL_CALLS
         self._index: int | None = None
         self._as_text = self._empty = False
 
