@@ -121,7 +121,7 @@ async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) 
         routers = (
             owner_routes(node.owner),
             drain_routes(Drain(node, exchanges, leave)),
-            network_routes(node.desk, node.where_reached),
+            network_routes(node.desk, node.where_reached, node.balances),
             discovery_routes(node.discovery, node.networks),
         )
         return create_admin(key, routers)

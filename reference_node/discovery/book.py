@@ -198,6 +198,7 @@ class Book:
         """Whether ``lead`` may be added; what is worth less makes room for it."""
         if not page.takes(lead):
             return False
+        # DSC-012
         return (len(page.leads) < MAX_RECORDS or self._displace([page], lead)) and (
             len(self) < MAX_BOOK or self._displace(self._pages.values(), lead)
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
-from ..settlement import Accounts, Office, SettlementQueue, Settlers
+from ..settlement import Accounts, Balances, Office, SettlementQueue, Settlers
 from . import clock
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ class Accounting:
         self.office = Office(networks, self.accounts, clock.now)
         self.office.serve(procedures)
         self.settlers = Settlers(networks, self.office, now=clock.now, links=links)
-        self.queue = SettlementQueue(identity.key, store, networks, self.settlers, time.time)
+        self.balances = Balances(networks, self.settlers)
+        self.queue = SettlementQueue(identity.key, store, networks, self.settlers, clock.now)
 
     async def run(self) -> None:
         """Show what is due and sweep what is over, until cancelled."""

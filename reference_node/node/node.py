@@ -67,7 +67,7 @@ class Node:
         self._accounting = Accounting(
             settings, identity, store, self.networks, procedures=self.procedures, links=lambda: self._peers.links
         )
-        self.settlers = self._accounting.settlers
+        self.settlers, self.balances = self._accounting.settlers, self._accounting.balances
         self._service = Service(
             store,
             self._background,

@@ -158,7 +158,10 @@ class Peers:
             self._group.create_task(self._keep(peer))
 
     def learn(self, target: PeerAddress, source: str) -> PeerLink:
-        """Dial a peer that was found, at its numeric address, once. Raises `OSError`, `ValueError`."""
+        """Dial a peer that was found, at its numeric address, once. Raises `OSError`, `ValueError`.
+
+        DSC-006, DSC-007, DSC-015: over QUIC, with its key pinned, and nothing is sent but this protocol's handshake.
+        """
         link = self._make(target.node_id)
         self._endpoint.dial(target.address.host, target.address.port, link)
         self.links.add(link)

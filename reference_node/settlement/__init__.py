@@ -7,8 +7,9 @@ whichever node keeps them, this one too, and `SettlementQueue` shows it what was
 from __future__ import annotations
 
 from .accounts import Accounts
+from .balances import Balances
 from .office import Caller, Office
 from .queue import SettlementQueue
 from .settlers import Settlers
 
-__all__ = ["Accounts", "Caller", "Office", "SettlementQueue", "Settlers"]
+__all__ = ["Accounts", "Balances", "Caller", "Office", "SettlementQueue", "Settlers"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
+from .. import migrating
 from ..identity import HomeError, make_home
 from .errors import RevisionError, StoreUnavailableError
 
@@ -82,12 +83,10 @@ def upgrade(connection: Connection, path: Path) -> None:
     found = revision(connection)
     if found == HEAD:
         return
-    from alembic import command
-
     config = migrations(connection)
     if found is not None and not _is_known(config, found):
         raise _newer(path, found)
-    command.upgrade(config, HEAD)
+    migrating.upgrade(config, HEAD)
 
 
 def check_readable(connection: Connection, path: Path) -> bool:

@@ -33,11 +33,22 @@ def desk(settings: Settings, node: bytes) -> Desk:
     )
 
 
+class Balances:
+    """Of a member that has a thousand, some of it reserved."""
+
+    async def show(self, name: str | None = None) -> dict[str, object]:
+        if name == "nowhere":
+            raise NetworkError("This node is in no network 'nowhere'.")
+        row = {"id": "00" * 32, "name": "lab", "balance": 1000, "reserved": 300, "available": 700}
+        return {"balances": [row]}
+
+
 class Node(FakeNode):
     """Listens nowhere, answers at once unless it is told to hang."""
 
     owner: Owner
     desk: Desk
+    balances = Balances()
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity) -> Node:
