@@ -111,12 +111,12 @@ class SettlementQueue:
         judged = [
             (record, word, outcome.amount)
             for record, outcome in zip(due, outcomes, strict=True)
-            if (word := _word(outcome)) is not None
+            if (word := _word(record, outcome)) is not None
         ]
         if judged:
             await self._store.judged(judged)
         for record, word, _ in judged:
-            if word != BOOKED and record.state is not ReceiptState.REFUSED:
+            if word not in ("", BOOKED):
                 log.event(_log, logging.WARNING, "settlement.refused", open=record.open_hash.hex(), code=word)
         if len(judged) < len(due):
             raise Refusal(ErrorCode.SETTLEMENT_UNAVAILABLE)
@@ -157,7 +157,7 @@ class SettlementQueue:
         )
 
 
-def _word(outcome: Settlement) -> str | None:
+def _word(record: Record, outcome: Settlement) -> str | None:
     """What is kept of an outcome; None where it is worth another try."""
     if outcome.outcome in (Outcome.BOOKED, Outcome.REPEATED):
         return BOOKED
@@ -165,4 +165,6 @@ def _word(outcome: Settlement) -> str | None:
         code = ErrorCode(outcome.code or 0)
     except ValueError:
         return f"code {outcome.code}"
+    if record.state is ReceiptState.REFUSED and code is ErrorCode.NO_RESERVATION:
+        return ""  # it was refused before anything was reserved for it
     return None if code in AGAIN else code.name
