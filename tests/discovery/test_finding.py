@@ -78,8 +78,8 @@ async def test_prompts_go_to_no_stranger_that_was_found_unless_the_owner_says_so
 async def test_a_member_that_leaves_is_forgotten_by_all(start_node: StartNode, watch: Watch) -> None:
     authority, root = await start_node("authority")
     network = create(authority)
-    staying, stays = await start_node("staying")
-    leaving, left = await start_node("leaving")
+    staying, stays = await start_node("staying", found_peers="0")  # it hears of it from the authority's node
+    leaving, left = await start_node("leaving", found_peers="0")
     for node in (staying, leaving):
         await node.desk.join(invite(authority))
     await watch.until(lambda: left.node_id in knows(staying, network) & knows(authority, network))
