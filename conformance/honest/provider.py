@@ -10,6 +10,7 @@ from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH, STOP
+from conformance.members import CONSUMER
 from conformance.offer import Quote, leads_to
 
 from .ledger import Kept
@@ -179,6 +180,8 @@ class Provider:
         late = self.node.clock() >= quote.expires + limit("CLOCK_SKEW")
         forbid("RCP-005", late, RefuseError("QUOTE_EXPIRED"))
         forbid("RCP-011", opened[0] != quote.network or self.content.get(1) != quote.model, RefuseError("BAD_OPEN"))
+        member = opened[0] == signing.DIRECT or self.connection.plays(opened[0], CONSUMER)
+        forbid("NET-036", not member, RefuseError("NOT_MEMBER"))
         forbid("RCP-036", opened[7] > limit("MAX_TICKS") * quote.tick_value, RefuseError("BAD_OPEN"))
         committed = signing.name(signing.REQUEST, dcbor.encode(request[1]), request[0])
         forbid("RCP-012", opened[6] != committed, RefuseError("BAD_OPEN"))

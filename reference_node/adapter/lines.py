@@ -26,19 +26,27 @@ VERBS: dict[str, tuple[str, ...]] = {
     "restart": ("kill",),
     "lose-store": (),
     "dial": ("address", "node"),
-    "ask": ("provider", "model", "messages", "max_tokens", "deadline_ms", "parameters"),
+    "ask": ("provider", "model", "messages", "max_tokens", "deadline_ms", "parameters", "network"),
     "answer": ("request", "within_ms"),
     "cancel": ("request",),
     "receipts": (),
     "withdraw": (),
     "forbid": ("consumer",),
     "clock": ("seconds",),
+    "join": ("descriptor", "membership", "roll", "node_certificate"),
+    "create-network": ("admission", "settled"),
+    "invite": ("network", "uses", "roles", "quota", "seconds"),
+    "withdraw-invite": ("network", "invite"),
+    "admit": ("network", "member", "roles", "quota"),
+    "revoke": ("network", "member"),
 }
 """What this adapter knows: the options of each verb."""
 OPTIONAL = (
     *(f"start.{name}" for name in VERBS["start"]),
     "restart.kill",
-    *(f"ask.{name}" for name in ("stop", *SAMPLING)),
+    *(f"ask.{name}" for name in ("network", "stop", *SAMPLING)),
+    "join.node_certificate",
+    "create-network.settled",
 )
 STOP_WITHIN_S = 10.0
 _CHUNK = 1 << 16

@@ -19,9 +19,11 @@ from .. import log
 from ..config import PeerAddress, parse_address, resolve
 from ..generation import Delta, Finished, GenerationError
 from ..identity import load_with_receipts
+from ..networks import NetworkError
 from ..node import Node, clock, probe
 from ..store import RECEIPTS_FILE
 from ..store.audit import open_archive
+from .membership import NetworkVerbs
 from .words import Words
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Asked:
         }
 
 
-class Moved:
+class Moved(NetworkVerbs):
     """One running node, and the verbs that it does."""
 
     def __init__(self, connection: Connection, home: Path) -> None:
@@ -95,9 +97,13 @@ class Moved:
         self._background(self._reply(request["id"], request["verb"], request["options"]))
 
     async def _reply(self, number: int, verb: str, options: dict[str, Any]) -> None:
-        result = getattr(self, verb)(**options)
-        if asyncio.iscoroutine(result):
-            result = await result
+        try:
+            result = getattr(self, verb.replace("-", "_"))(**options)
+            if asyncio.iscoroutine(result):
+                result = await result
+        except (NetworkError, ProtocolError) as error:
+            self._connection.send({"id": number, "refused": error.code.name})
+            return
         self._connection.send({"id": number, "result": result or {}})
 
     def _background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -129,6 +135,7 @@ class Moved:
         max_tokens: int,
         deadline_ms: int,
         parameters: dict[str, Any],
+        network: str | None = None,
     ) -> dict[str, Any]:
         """Ask as the HTTP API does."""
         sampling = {name: value for name, value in parameters.items() if name != "stop"}
@@ -141,13 +148,14 @@ class Moved:
             sampling=Sampling(**sampling),
         )
         asked = Asked()
-        asked.task = self._background(self._ask(asked, bytes.fromhex(provider), request))
+        asked.task = self._background(self._ask(asked, bytes.fromhex(provider), request, network))
         self._requests.append(asked)
         return {"request": len(self._requests) - 1}
 
-    async def _ask(self, asked: Asked, provider: bytes, request: ChatRequest) -> None:
+    async def _ask(self, asked: Asked, provider: bytes, request: ChatRequest, network: str | None) -> None:
         try:
-            generator = await self._offered(provider, request.model)
+            named = request.model if network is None else f"{request.model}@{network}"
+            generator = await self._offered(provider, named)
             async with aclosing(generator.generate(request)) as events:
                 async for event in events:
                     if isinstance(event, Delta):

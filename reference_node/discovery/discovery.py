@@ -170,14 +170,18 @@ class Discovery:
     # Dialing
 
     def _candidates(self) -> Iterator[Place]:
-        """Where somebody may be dialed now: first in networks where this node asks, then elsewhere."""
+        """Where somebody may be dialed now: first who keeps the accounts of a network, then in networks where this node
+        asks, then elsewhere.
+        """
         now = self._now()
         near = {link.session.peer for link in self._peers.links if link.session is not None}
         near |= {attempt.place.node for attempt in self._dialer.attempts.values()} | {self._networks.node}
-        wanted = self._wanted()
+        wanted, settling = self._wanted(), self._settling()
         found = [lead for lead in self.book if lead.network in wanted and not lead.gone]
         self._chance.shuffle(found)
-        for lead in sorted(found, key=lambda each: (not wanted[each.network], each.failures)):
+        for lead in sorted(
+            found, key=lambda each: (each.node not in settling, not wanted[each.network], each.failures)
+        ):
             if lead.node not in near and now >= lead.due and not self._peers.refuses(lead.node):
                 yield lead
         for seen in self._lan.sightings:
@@ -189,6 +193,10 @@ class Discovery:
         own = {held.id: self._networks.member(held.id) for held in self._networks}
         rooted = {network: MemberRole.CONSUMER in member.roles for network, member in own.items() if member is not None}
         return rooted | ({DIRECT_NETWORK: self._ask_found} if self._direct else {})
+
+    def _settling(self) -> set[bytes | None]:
+        """The settlement nodes of this node's networks: without them nothing is served there."""
+        return {held.descriptor.settlement for held in self._networks}
 
     def _dial(self, place: Place, address: Packed) -> PeerLink:
         where = Address(host=str(ipaddress.ip_address(address[0])), port=address[1])
@@ -220,8 +228,8 @@ class Discovery:
         return bool(self._talk.shared(link))
 
     def _useful(self, link: PeerLink) -> bool:
-        """Whether this node can ask the peer, or work goes on between them."""
-        if link.calls or link.jobs:
+        """Whether this node can ask the peer, work goes on between them, or the peer keeps accounts."""
+        if link.calls or link.jobs or (link.session is not None and link.session.peer in self._settling()):
             return True
         asks = [network for network, asked in self._wanted().items() if asked]
         return any(

@@ -9,6 +9,7 @@ from typing import Any
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import limit
 from conformance.judge.agreement import node_key, wrong_close
+from conformance.judge.called import joined
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, LinkRecord, Record
@@ -87,7 +88,7 @@ def authorises_properly(record: Record) -> Iterator[Finding]:
             yield _fail("the open is between other parties", "RCP-059~1", frame.event, frame.start)
         if opened[6] != signing.name(signing.REQUEST, dcbor.encode(frame.get(1)), frame.get(0)):
             yield _fail("the open commits to another content or salt", "RCP-006~1", frame.event, frame.start)
-        if opened[0] != signing.DIRECT:
+        if opened[0] != signing.DIRECT and opened[0] not in joined(record, frame.event):
             yield _fail("the open is in a network that nobody knows", "NET-002~1", frame.event, frame.start)
         if quote is None:
             yield _fail("the open names a quote that was never offered", "RCP-052~1", frame.event, frame.start)
