@@ -21,9 +21,11 @@ from .dialer import Dialer, Pace
 from .gossip import Gossip
 from .hearsay import Hearsay
 from .informer import Informer
+from .lan import Lan
 from .own import OwnRecords
 from .shelf import Shelf
 from .talk import Talk
+from .views import lead_view, sighting_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +46,8 @@ DISCOVERY_FOLDER = "discovery"
 
 class Discovery:
     """``direct``: the owner lets this node take part in the direct network; ``ask_found``: and lets it send prompts to
-    whom it finds there. ``most``: peers that it finds and stays connected with. ``where`` says where it is reached.
+    whom it finds there. ``mdns``: it may show itself on the LAN. ``most``: peers that it finds and stays connected
+    with. ``where`` says where it is reached.
     """
 
     pace = Pace()
@@ -62,6 +65,7 @@ class Discovery:
         now: Callable[[], float],
         direct: bool,
         ask_found: bool,
+        mdns: bool,
         most: int,
     ) -> None:
         folder = home / DISCOVERY_FOLDER
@@ -88,6 +92,8 @@ class Discovery:
         self._hearsay = Hearsay(self.book)
         self._gossip = Gossip(self._talk, self._own, background, links=lambda: peers.links, believes=self._believes)
         self._proved = asyncio.Event()
+        self._lan = Lan(key.public, peers.listening, self._dialer.wake)
+        self._mdns = mdns and not peers.listening.is_loopback
         for lead in self._shelf.load(self._wanted(), now()):
             self.book.restore(lead)
         networks.subscribe(self._network_changed)
@@ -101,6 +107,7 @@ class Discovery:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._dialer.run())
             group.create_task(self._converse())
+            group.create_task(self._lan.run(lambda: self._mdns and bool(self._wanted())))
 
     async def aclose(self) -> None:
         """Say that this node leaves, and keep what it knows."""
@@ -139,6 +146,27 @@ class Discovery:
             attempt.place.due = max(attempt.place.due, self._now() + self.pace.redial_s)
         self._dialer.wake()
 
+    # What its owner asks
+
+    async def find(self, network: bytes | None = None) -> int:
+        """Ask peers for others at once, in one network or in all. How many were asked."""
+        return await self._gossip.ask_many(self._wanted() if network is None else [network])
+
+    def may_ask(self, node: bytes) -> bool:
+        """Whether the owner lets prompts go to that node, because it was found in the direct network."""
+        lead = self.book.get(DIRECT_NETWORK, node) if self._direct and self._ask_found else None
+        return lead is not None and lead.first_hand and not lead.gone
+
+    def view(self, network: bytes | None = None) -> dict[str, object]:
+        """What this node knows of others, as JSON: its owner's alone, since it says who is in which network."""
+        shown = [lead for lead in self.book if network in (None, lead.network)]
+        return {
+            "direct": self._direct,
+            "mdns": self._mdns,
+            "records": [lead_view(lead) for lead in sorted(shown, key=lambda each: (each.network, each.node))],
+            "lan": [sighting_view(seen) for seen in self._lan.sightings] if network is None else [],
+        }
+
     # Dialing
 
     def _candidates(self) -> Iterator[Place]:
@@ -156,6 +184,9 @@ class Discovery:
         ):
             if lead.node not in near and now >= lead.due and not self._peers.refuses(lead.node):
                 yield lead
+        for seen in self._lan.sightings:
+            if seen.node not in near and now >= seen.due and not self._peers.refuses(seen.node):
+                yield seen
 
     def _wanted(self) -> dict[bytes, bool]:
         """The networks in which this node looks for others, and whether it asks there."""
@@ -169,8 +200,8 @@ class Discovery:
 
     def _dial(self, place: Place, address: Packed) -> PeerLink:
         where = Address(host=str(ipaddress.ip_address(address[0])), port=address[1])
-        direct = isinstance(place, Lead) and place.network == DIRECT_NETWORK and self._ask_found
-        return self._peers.learn(PeerAddress(node_id=place.node, address=where), source="gossip", direct=direct)
+        source = "gossip" if isinstance(place, Lead) else "mdns"
+        return self._peers.learn(PeerAddress(node_id=place.node, address=where), source)
 
     def _not_dialed(self, place: Place) -> None:
         self._failed(place)
@@ -178,7 +209,7 @@ class Discovery:
     def _failed(self, place: Place, *, disproved: bool = False) -> None:
         now = self._now()
         if not isinstance(place, Lead):
-            place.due = now + self.pace.redial_s
+            place.due = now + self.pace.lan_s
             return
         if disproved:
             self.book.disprove(place)
@@ -248,6 +279,7 @@ class Discovery:
     def _network_changed(self, network: bytes) -> None:
         if network not in self._networks:
             self.book.forget(network)
+        self._lan.look_again()
         self._proved.set()
 
 
