@@ -46,7 +46,7 @@ class Item:
         if self.kind == "message":
             return item | {"role": "assistant", "content": [] if empty else [self.content()]}
         if self.kind == "reasoning":
-            return item | {"summary": [], "content": [] if empty else [self.content()], "encrypted_content": None}
+            return item | {"summary": [], "content": [] if empty else [self.content()]}
         key = "arguments" if self.kind == "function_call" else "input"
         return item | {"call_id": self.call_id, "name": self.name, key: "" if empty else self.text}
 

@@ -224,7 +224,10 @@ class ResponseAnswer:
             "parallel_tool_calls": body.parallel_tool_calls is not False,
             "previous_response_id": body.previous_response_id,
             "prompt_cache_key": body.prompt_cache_key,
-            "reasoning": {"effort": reasoning.effort if reasoning else None, "summary": None},
+            "reasoning": {
+                "effort": reasoning.effort if reasoning else None,
+                "summary": reasoning.summary if reasoning else None,
+            },
             "safety_identifier": body.safety_identifier,
             "service_tier": "default",
             "store": bool(body.store),

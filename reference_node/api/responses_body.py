@@ -142,10 +142,10 @@ class TextOptions(Strict):
 
 
 class Reasoning(Strict):
-    """How the model thinks."""
+    """How the model thinks. Thoughts are given whole, whichever summary is asked for."""
 
     effort: Effort | None = None
-    summary: str | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
 
 
 def _choice(value: object) -> object:
