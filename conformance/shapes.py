@@ -173,6 +173,10 @@ _RULES: Mapping[str, tuple[tuple[Check, ...], tuple[Check, ...]]] = {
     "balance": ((_hash,), ()),
     "balanced": ((_amount, _amount), ()),
     "report": ((is_signed, is_signed), ()),
+    "record-body": ((_key, _number(1, _AMOUNT), _hash, _list(_address, 0, 4), _amount, _amount), ()),
+    "find": ((_hash, _number(1, 64)), ()),
+    "found": ((_list(is_signed, 0, 64),), ()),
+    "announce": ((is_signed,), ()),
     "close-body": (
         (_hash, _hash, _hash, _hash, _tokens, _tokens, _amount, _number(1, 7), _number(0, 0)),
         (),

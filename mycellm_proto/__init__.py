@@ -7,6 +7,7 @@ whole protocol of one QUIC connection; the rest are its parts, for who needs one
 from __future__ import annotations
 
 from .admission import Admitted, admit
+from .calls import Procedure
 from .codec import EncodingError, Reason, Value, decode, encode
 from .connection import Connection
 from .content import ChatRequest, FinishReason, Message, Operation, Role, Sampling
@@ -24,7 +25,9 @@ from .networks import Admission, CreditPolicy, DataHandling, Descriptor, Network
 from .nodeid import decode_node_id, encode_node_id
 from .order import Order, place_order
 from .proofs import Proofs
+from .records import Record, Source, admissible, newer_record, read_record
 from .roll import Roll
+from .settlement import Claim, Identity, Reserve, Verified, check_claim, check_report, check_reserve
 from .signed import Context, Signed, digest, preimage
 from .standing import Standing
 from .ticks import Chain, Meter
@@ -47,6 +50,7 @@ __all__ = [
     "Capability",
     "Chain",
     "ChatRequest",
+    "Claim",
     "Close",
     "Connection",
     "ConnectionRole",
@@ -62,6 +66,7 @@ __all__ = [
     "FrameReader",
     "FrameType",
     "Hello",
+    "Identity",
     "Invite",
     "LocalProtocolError",
     "MemberRole",
@@ -74,25 +79,34 @@ __all__ = [
     "Open",
     "Operation",
     "Order",
+    "Procedure",
     "Proof",
     "Proofs",
     "ProtocolError",
     "Quote",
     "RawFrame",
     "Reason",
+    "Record",
     "RemoteProtocolError",
+    "Reserve",
     "Role",
     "Roll",
     "Sampling",
     "Session",
     "Signed",
     "SigningKey",
+    "Source",
     "Standing",
     "Value",
+    "Verified",
     "VerifiedMember",
     "VerifierDriftError",
+    "admissible",
     "admit",
     "channel_binding",
+    "check_claim",
+    "check_report",
+    "check_reserve",
     "decode",
     "decode_content",
     "decode_frame",
@@ -106,8 +120,10 @@ __all__ = [
     "encode_node_id",
     "is_valid",
     "network_id",
+    "newer_record",
     "place_order",
     "preimage",
+    "read_record",
     "sign",
     "verify_membership",
 ]

@@ -16,7 +16,7 @@ from .errors import ErrorCode, RemoteProtocolError
 Value: TypeAlias = "int | bytes | str | bool | list[Value] | tuple[Value, ...] | dict[int, Value] | None"
 
 MAX_DEPTH = 16
-"""Containers within containers. The deepest frame of this version uses three; recursion stays far below any stack."""
+"""Containers within containers. The deepest item of this version uses four; recursion stays far below any stack."""
 
 MAX_ITEMS = 65_536
 """Array elements and map entries in one item, all levels together: bounds memory to about 100 times the input."""

@@ -237,7 +237,7 @@ class Connection:
         exchange = Caller(stream_id, now)
         data = self._encode(exchange.ask(procedure, arguments) + self._reserved())
         self._gate.ask(procedure, self.session, self._streams.calls(own=True), now)
-        self._streams.begin(exchange, 0)
+        self._streams.begin(exchange, len(data))
         self._actions.append(WriteStream(stream_id=stream_id, data=data))
         return stream_id
 

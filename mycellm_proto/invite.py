@@ -40,7 +40,8 @@ def address() -> Kind:
     return Kind(read, list)
 
 
-def _contact() -> Kind:
+def contact_kind() -> Kind:
+    """A `Contact`: a node and its addresses."""
     key, addresses = octets(KEY_SIZE), array(address(), MAX_ADDRESSES, 1)
 
     def read(value: object) -> Contact:
@@ -63,7 +64,7 @@ INVITE = Shape(
     Field(3, "roles", flags(MemberRole)),
     Field(4, "quota", integer(MAX_AMOUNT)),
     Field(5, "expires", integer(MAX_AMOUNT)),
-    Field(6, "contact", _contact()),
+    Field(6, "contact", contact_kind()),
     signed=True,
     code=ErrorCode.INVITE_SPENT,
     requirement="NET-040",

@@ -95,6 +95,16 @@ MAX_STREAMS = 64
 """Requests that one peer may have open at once."""
 MAX_CALLS = 16
 """Calls that one side may have open at once; they count as request streams too."""
+MAX_FOUND = 64
+"""Records in the result of a FIND: with four addresses each, half of MAX_ARGUMENTS."""
+MAX_RECORDS = 4096
+"""Records of one network that a node keeps: bounds what gossip can store in it."""
+MAX_RECORD_LIFE = 86_400
+"""Seconds of a record: a node that left without a word is forgotten after a day."""
+LEARNT_DIALS = 1.0
+"""Connections per second, at most, to addresses that others said."""
+REDIAL_INTERVAL = 60.0
+"""Seconds before the same learnt address is dialed again."""
 MAX_BATCH = 16
 """Claims of a SETTLE: with the largest of them, half of MAX_ARGUMENTS."""
 MAX_RESERVATION = 7200

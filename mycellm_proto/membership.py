@@ -161,6 +161,8 @@ def verify_membership(
     ``descriptor`` and ``roll`` are those that the verifier holds, verified; ``now`` is in seconds since 1970. Raises
     `RemoteProtocolError` (NOT_MEMBER). Numbers are the steps of SPEC.md, "Networks".
     """
+    if now >= descriptor.expires:  # 2, since it may have been read long ago
+        raise not_member("descriptor has expired", "NET-015")
     membership = Membership(**MEMBERSHIP.read_item(proof.membership.body))  # 4
     if membership.network != descriptor.network:
         raise not_member("membership of another network", "NET-021")

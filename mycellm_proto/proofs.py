@@ -51,15 +51,18 @@ class Proofs:
         self._peer.pop(network, None)
         self._given.pop(network, None)
 
-    def take(self, network: bytes, proof: Proof, now: float) -> VerifiedMember:
-        """Take what the peer shows of itself: the result of PROVE, or the arguments of SHOW.
-
-        Raises `RemoteProtocolError` (NOT_MEMBER) where it does not hold; or, of a SHOW, where this node has not
-        proved the network to the peer (NET-034).
-        """
+    def take_proved(self, network: bytes, proof: Proof, now: float) -> VerifiedMember:
+        """Take the peer's answer to this node's PROVE. Raises `RemoteProtocolError` where it does not hold."""
         if network not in self._known:
             raise not_member("a network that this node is not in", "NET-033")
-        if self._role is ConnectionRole.RESPONDER and network not in self._given:
+        return self._verify(network, proof, now)
+
+    def take_shown(self, network: bytes, proof: Proof, now: float) -> VerifiedMember:
+        """Take the arguments of the peer's SHOW. Raises `RemoteProtocolError`, with which SHOW is refused.
+
+        NET-034: what this node has not proved to the peer it does not confirm by taking a SHOW for it either.
+        """
+        if network not in self._known or network not in self._given:
             raise not_member("shown before it was asked for", "NET-034")
         return self._verify(network, proof, now)
 

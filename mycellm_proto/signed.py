@@ -37,6 +37,7 @@ class Context(StrEnum):
     ACCOUNT_EPOCH = "mycellm/account-epoch/v1"
     INVITE = "mycellm/invite/v1"
     BLIND = "mycellm/blind/v1"
+    RECORD = "mycellm/record/v1"
 
 
 _LABELS = {context: codec.encode(context.value) for context in Context}

@@ -77,19 +77,23 @@ class Streams:
         return self._next
 
     def begin(self, exchange: ConsumerExchange | Caller, size: int) -> None:
-        """Open a stream of our own, for a REQUEST of ``size`` bytes or a CALL. Raises `LocalProtocolError` (BUSY)."""
+        """Open a stream of our own, for a REQUEST or a CALL of ``size`` bytes. Raises `LocalProtocolError` (BUSY)."""
         own = [stream for stream in self.open.values() if stream.is_own]
-        waiting = (State.REQUESTED, State.WITHDRAWN)  # a CANCEL comes behind its REQUEST, and frees nothing
+        waiting = (
+            State.REQUESTED,
+            State.WITHDRAWN,
+            State.CALLED,
+        )  # a CANCEL comes behind its REQUEST, and frees nothing
         unanswered = sum(stream.size for stream in own if stream.exchange.state in waiting)
         if len(own) >= limits.MAX_STREAMS:  # FLW-009
             message = f"{len(own)} requests are open to this peer"
             raise LocalProtocolError(message, code=ErrorCode.BUSY, requirement="FLW-009")
-        if unanswered + size > limits.MAX_BUFFERED:  # FLW-015
+        if unanswered + size > limits.MAX_BUFFERED:  # FLW-015, CAL-002
             message = f"{unanswered} bytes of requests to this peer are not answered yet"
             raise LocalProtocolError(message, code=ErrorCode.BUSY, requirement="FLW-015")
         self.open[self._next] = RequestStream(exchange, size)
         self._next += 4
-        if size:
+        if isinstance(exchange, ConsumerExchange):
             self.admitted()
 
     def calls(self, *, own: bool) -> int:

@@ -27,13 +27,25 @@ class Kept:
     receipt: bytes | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What an open uses of what this node owed its consumer: at most, and now."""
+
+    network: bytes
+    consumer: bytes
+    covered: int
+    drawn: int
+
+
 @dataclass(kw_only=True)
 class Store:
     """Opens by (network, consumer) and sequence, kept for ever; the allowance; numbers; receipts."""
 
     opens: dict[tuple[bytes, bytes], dict[int, bytes]] = field(default_factory=dict)
     uses: dict[bytes, tuple[float, int]] = field(default_factory=dict)
-    """When each open was taken, and what of the allowance it uses: its ceiling while it runs, then what is owed."""
+    """When each open was taken, and what of the allowance it uses."""
+    draws: dict[bytes, Draw] = field(default_factory=dict)
+    """What of its consumer's credit each open uses."""
     sequences: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
     """The last number taken, by network and provider."""
     newest: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
@@ -43,6 +55,16 @@ class Store:
     def used(self, now: float) -> int:
         """Micro-credits of the allowance that are in use."""
         return sum(amount for at, amount in self.uses.values() if now - at < _DAY)
+
+    def credit(self, network: bytes, peer: bytes) -> int:
+        """Micro-credits that this node owes ``peer`` and has not served it for: by its own books as a consumer."""
+        earned = sum(
+            kept.owed
+            for identity, kept in self.kept.items()
+            if (identity.role, identity.network, identity.provider) == ("consumer", network, peer)
+        )
+        draws = (each for each in self.draws.values() if (each.network, each.consumer) == (network, peer))
+        return max(0, earned - sum(each.drawn for each in draws))
 
     def shown(self) -> Iterator[dict[str, Any]]:
         """The receipts, as an adapter tells them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from conformance import signing
@@ -13,7 +13,7 @@ from conformance.dcbor import Item
 from conformance.entropy import Entropy
 from conformance.signing import Key
 
-from .ledger import Identity, Kept, Store
+from .ledger import Draw, Identity, Kept, Store
 from .port import now
 from .rules import RefuseError, Rules
 
@@ -156,15 +156,20 @@ class Node:
         self.rules.forbid("RCP-040", opened[3] in known, RefuseError("SEQUENCE_USED"))
         last = known.get(opened[3] - 1)
         self.rules.forbid("RCP-041", last is not None and last != opened[4], RefuseError("BAD_OPEN"))
-        would_use = self.used() + opened[7]
+        credit, ceiling = self.credit(opened[0], opened[1]), opened[7]
+        available = credit + max(0, self.allowance - self.used())
+        hopeless = ceiling > credit + self.allowance
+        self.rules.forbid("NET-005", hopeless, RefuseError("INSUFFICIENT_CREDIT", limit=available, actual=ceiling))
         self.rules.forbid(
             "NET-003",
-            would_use > self.allowance,
-            RefuseError("ALLOWANCE_EXHAUSTED", limit=self.allowance, actual=would_use),
+            ceiling > available and not hopeless,
+            RefuseError("ALLOWANCE_EXHAUSTED", limit=available, actual=ceiling),
         )
         if not self.rules.skips("RCP-039"):
             known[opened[3]] = name
-        self.store.uses[name] = (self.clock(), opened[7])
+        covered = min(ceiling, credit)
+        self.store.draws[name] = Draw(network=opened[0], consumer=opened[1], covered=covered, drawn=covered)
+        self.store.uses[name] = (self.clock(), ceiling - covered)
         if not self.rules.skips("RCP-055"):
             self.save()
 
@@ -172,10 +177,17 @@ class Node:
         """What of the allowance is in use, whoever asked (NET-004)."""
         return self.store.used(self.clock())
 
+    def credit(self, network: bytes, consumer: bytes) -> int:
+        """What ``consumer`` has earned here as a provider, and not spent yet (NET-006)."""
+        return 0 if self.rules.skips("NET-006") else self.store.credit(network, consumer)
+
     def settled(self, name: bytes, owed: int) -> None:
-        """An exchange is over: what was reserved becomes what is owed."""
+        """An exchange is over: what was reserved becomes what is owed, which the consumer's credit pays first."""
         at, _ = self.store.uses[name]
-        self.store.uses[name] = (at, owed)
+        draw = self.store.draws[name]
+        drawn = min(owed, draw.covered)
+        self.store.draws[name] = replace(draw, drawn=drawn)
+        self.store.uses[name] = (at, owed - drawn)
         self.save()
 
     # The ledger

@@ -16,6 +16,7 @@ from .record import Frame, LinkRecord, Record
 
 POLICY: dict[str, str] = {
     "NOT_ALLOWED": "allow the suite's node id at the target, or give the suite a key that it serves: --key FILE",
+    "INSUFFICIENT_CREDIT": "raise the target's allowance of unpaid service",
     "ALLOWANCE_EXHAUSTED": "raise the target's allowance of unpaid service, or wait until it is renewed",
     "BUSY": "let the target do nothing else meanwhile, or give it more slots",
     "SHUTTING_DOWN": "keep the target running",
@@ -104,6 +105,8 @@ class Refuses(Expectation):
     """Whether the script asked for a sign of life afterwards."""
     also: tuple[str, ...] = ()
     """Other codes that are as good."""
+    permitted: bool = False
+    """Whether the case itself has set the target's policy, so that another refusal by policy is a failure."""
 
     def describe(self) -> str:
         """For people."""
@@ -140,7 +143,7 @@ class Refuses(Expectation):
         code = error.get(0)
         if code not in map(error_code, (self.code, *self.also)):
             name = error_name(code) if isinstance(code, int) else "no code"
-            verdict = Verdict.UNTESTABLE if name in POLICY else Verdict.FAIL
+            verdict = Verdict.UNTESTABLE if name in POLICY and not self.permitted else Verdict.FAIL
             message = f"the request was refused with {name}, and had to be with {self.code}"
             yield Finding(verdict=verdict, message=message, event=error.event, lift=POLICY.get(name, ""))
             return

@@ -15,7 +15,7 @@ from .mutant import Mutant, node_with, provider_with, skipping
 
 def _decides_by_connection(self: Provider) -> None:
     shared = self.node.store
-    self.node.store = self.connection.__dict__.setdefault("store", Store(uses=shared.uses))
+    self.node.store = self.connection.__dict__.setdefault("store", Store(uses=shared.uses, draws=shared.draws))
     try:
         Provider.decide(self)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .bytes_ import Bytes
 from .claims import Claims
+from .discovery import Discovery
 from .networks import Networks
 from .outcome import Case, Outcome
 from .party import Party
@@ -13,7 +14,7 @@ FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
     "content", "quote", "open", "commitments", "ticks", "billing", "close", "countersign", "receipts", "fraud",
     "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
-    "exchange",
+    "record", "address", "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""
 
@@ -26,10 +27,11 @@ _CONTEXTS = {
     "descriptor": "mycellm/descriptor/v1",
     "roll": "mycellm/roll/v1",
     "revocation": "mycellm/account-epoch/v1",
+    "record": "mycellm/record/v1",
 }
 
 
-class Implementation(Bytes, Networks, Claims, Party):
+class Implementation(Bytes, Networks, Claims, Discovery, Party):
     """All families; each is the method of its name."""
 
     def derive(self, family: str, case: Case) -> Outcome:

@@ -10,6 +10,9 @@ from .app import PREFIX, create_admin
 from .drain import Drain, drain_routes
 from .errors import AdminError
 from .models import model_routes
+from .network import network_routes
 from .owner import owner_routes
 
-__all__ = ["PREFIX", "AdminError", "Drain", "create_admin", "drain_routes", "model_routes", "owner_routes"]
+__all__ = [
+    "PREFIX", "AdminError", "Drain", "create_admin", "drain_routes", "model_routes", "network_routes", "owner_routes",
+]  # fmt: skip

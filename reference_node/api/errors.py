@@ -167,8 +167,9 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ),
     ErrorCode.ALLOWANCE_EXHAUSTED: Mapped(
         status=402, kind=BILLING, code="allowance_exhausted",
-        message="The peer serves {limit} micro-credits unpaid in 24 hours to all consumers together, and with this "
-        "request it would be {actual}. Try later, ask for fewer max_tokens, or use another peer."
+        message="This request may cost {actual} micro-credits, and the peer has {limit} for this node now: the rest of "
+        "its allowance is in use. Try later, ask for fewer max_tokens, use another peer, or serve that peer: what a "
+        "node earns from a peer it can spend there."
     ),
     ErrorCode.BAD_TICK: _peer("peer_payment_error", _CREDIT),
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
@@ -176,8 +177,9 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
     ErrorCode.INSUFFICIENT_CREDIT: Mapped(
         status=402, kind=BILLING, code="insufficient_credit",
-        message="There are {limit} micro-credits available and this request needs {actual}. Ask for fewer max_tokens, "
-        "or ask the network's authority for credit."
+        message="This request may cost {actual} micro-credits, and there are {limit} for this node. Waiting does "
+        "not help. Ask for fewer max_tokens. With quotas, ask the authority for more; elsewhere serve that peer: what "
+        "a node earns from a peer it can spend there. Or use another peer."
     ),
     ErrorCode.NO_RESERVATION: _peer("peer_payment_error", _CREDIT),
 }  # fmt: skip

@@ -21,8 +21,21 @@ if TYPE_CHECKING:
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
 COMMANDS = (
-    "serve", "owner", "models", "identity", "peers", "chat", "receipts", "ledger", "apikeys", "env", "config", "doctor",
-)  # fmt: skip
+    "serve",
+    "owner",
+    "network",
+    "keys",
+    "models",
+    "identity",
+    "peers",
+    "chat",
+    "receipts",
+    "ledger",
+    "apikeys",
+    "env",
+    "config",
+    "doctor",
+)
 GROUPS = {
     "places": "Places and access",
     "model": "The model on this machine",

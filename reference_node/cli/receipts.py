@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mycellm_proto.receipt import encode_receipt, receipt_of
 
-from . import arguments, output, receipt_files, receipt_views
+from . import arguments, output, receipt_balances, receipt_files, receipt_views
 from .output import CommandError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ A receipt proves what was billed and agreed to, and holds nothing of what was sa
   receipts                       list and verify all
   receipts verify [ID]           verify all, or those whose id begins with ID
   receipts show ID               everything that one receipt says
+  receipts balance               who owes whom, and what is left of the allowance
   receipts export FILE           write the settled ones for a third party, one a line
   receipts verify --file FILE    verify what somebody else exported
 """
@@ -35,7 +36,7 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
     """Add ``receipts``."""
     parser = arguments.add_command(subparsers, "receipts", _HELP)
     parser.epilog = _EPILOG
-    actions = ["list", "verify", "show", "export"]
+    actions = ["list", "verify", "show", "balance", "export"]
     parser.add_argument("action", nargs="?", choices=actions, default="list", help="list (the default)")
     parser.add_argument("target", nargs="?", metavar="ID|FILE", help="for verify and show: an id; for export: a file")
     parser.add_argument("--last", type=int, metavar="N", help="for list: the newest N only")
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.file is not None:
             return _verify_file(args)
         with _archive(settings) as archive:
+            if args.action == "balance":
+                return _balance(args, archive, _allowance(settings))
             return {"list": _list, "verify": _verify, "show": _show, "export": _export}[args.action](args, archive)
     except StoreError as error:
         raise CommandError(str(error)) from None
@@ -65,7 +68,7 @@ def _check(args: argparse.Namespace) -> None:
     if action in wanted and args.target is None:
         raise CommandError(f"Name {wanted[action]}", exit_code=2)
     for given, takes, option in (
-        (args.target is not None, action != "list" and args.file is None, repr(args.target)),
+        (args.target is not None, action not in ("list", "balance") and args.file is None, repr(args.target)),
         (args.last is not None, action == "list", "--last"),
         (args.file is not None, action == "verify", "--file"),
         (args.hex, action == "show", "--hex"),
@@ -101,6 +104,31 @@ def _list(args: argparse.Namespace, archive: Archive | None) -> int:
         consumer, sequence = each["consumer"], each["sequence"]
         output.say(f"Proof of fraud: {consumer} signed two opens under number {sequence}; --json shows both.")
     return _conclude([*receipts, *frauds])
+
+
+def _allowance(settings: Settings) -> int:
+    """The allowance that the owner has set at run time, or else the setting's."""
+    from ..identity import HomeError
+    from ..owner import Owner
+
+    try:
+        return Owner.open(settings).controls.allowance
+    except HomeError as error:
+        raise CommandError(str(error)) from None
+
+
+def _balance(args: argparse.Namespace, archive: Archive | None, allowance: int) -> int:
+    """Returns 1 where a receipt does not verify: it is not in the sums."""
+    found = receipt_balances.balances(archive, allowance)
+    pool = found["pool"]
+    if args.json:
+        output.result_json(found)
+    elif found["peers"]:
+        output.table(receipt_balances.COLUMNS, map(receipt_balances.row, found["peers"]))
+    output.say(f"In micro-credits. Of the allowance of {pool['allowance']} in 24 hours {pool['left']} are left.")
+    if found["unverified"]:
+        output.say(f"FAIL {found['unverified']} receipts do not verify and do not count: see `receipts verify`.")
+    return 1 if found["unverified"] else 0
 
 
 def _verify(args: argparse.Namespace, archive: Archive | None) -> int:

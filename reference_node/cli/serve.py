@@ -112,14 +112,19 @@ def admin_key(settings: Settings) -> str:
 
 
 async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) -> ApiServer:
-    from ..admin import Drain, create_admin, drain_routes, model_routes, owner_routes
+    from ..admin import Drain, create_admin, drain_routes, model_routes, network_routes, owner_routes
     from ..api import ApiServer, PortInUseError  # late, as above
 
     key = admin_key(settings)
 
     def admin(exchanges: Exchanges) -> ASGIApp:
-        drain = drain_routes(Drain(node, exchanges, leave))
-        return create_admin(key, [owner_routes(node.owner), model_routes(node.local), drain])
+        routers = (
+            owner_routes(node.owner),
+            model_routes(node.local),
+            drain_routes(Drain(node, exchanges, leave)),
+            network_routes(node.desk, node.where_reached),
+        )
+        return create_admin(key, routers)
 
     try:
         return await ApiServer.start(node, settings, api_key(settings), admin)

@@ -189,7 +189,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="paused", parse=parse_switch, default="false", metavar="", group=_PEERS,
             help="offer nothing to peers and take no request of theirs"),
     Setting(name="allowance", parse=between(0, MAX_CREDITS), default="100000000", metavar="MICRO_CREDITS",
-            group=_CREDIT, help="what this node serves unpaid in 24 hours, to all consumers together"),
+            group=_CREDIT, help="what this node gives unearned in 24 hours, to all consumers together"),
     Setting(name="max_spend", parse=between(0, MAX_CREDITS), default="4000000", metavar="MICRO_CREDITS",
             group=_CREDIT, help="most that one request of yours may cost at a peer"),
     Setting(name="price_in", parse=between(0, 1_000_000), default="1", metavar="MICRO_CREDITS", group=_CREDIT,

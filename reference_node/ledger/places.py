@@ -11,6 +11,7 @@ cut, and bookings that come together share one flush of the disk. PostgreSQL and
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,8 @@ class Place:
 
 
 def _postgresql() -> dict[str, Any]:
+    # It warns of what a conflict leaves in its pipeline, which is rolled back with the rest.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     limits = {
         "lock_timeout": LOCK_TIMEOUT_S,
         "idle_in_transaction_session_timeout": ANSWER_TIMEOUT_S,

@@ -17,13 +17,7 @@ from mycellm_proto.provider import HEARTBEAT
 
 from .. import log
 from ..generation import Delta, Finished, GenerationError, Started, check_abilities
-from ..store import (
-    AllowanceExhaustedError,
-    BrokenChainError,
-    ReceiptState,
-    SequenceUsedError,
-    StoreError,
-)
+from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
 from .pieces import chunks_of
 
@@ -171,7 +165,7 @@ class ProviderJob:
         raise GenerationError(ErrorCode.INTERNAL)
 
     async def _reserve(self) -> bool:
-        """Take the open once and for ever, and its ceiling out of the allowance."""
+        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance."""
         store = self._service.store
         try:
             self._kept = await store.admit(self._admitted.evidence, allowance=self._service.allowance, now=clock.now())
@@ -179,8 +173,9 @@ class ProviderJob:
             self._refuse(ErrorCode.SEQUENCE_USED)
         except BrokenChainError:
             self._refuse(ErrorCode.BAD_OPEN)
-        except AllowanceExhaustedError as error:
-            self._refuse(ErrorCode.ALLOWANCE_EXHAUSTED, limit=error.limit, actual=error.actual)
+        except ShortOfCreditError as error:
+            code = ErrorCode.ALLOWANCE_EXHAUSTED if error.passes else ErrorCode.INSUFFICIENT_CREDIT
+            self._refuse(code, limit=error.available, actual=error.needed)
         except StoreError as error:
             log.failure(_log, "receipts.unavailable", error)
             self._refuse(ErrorCode.INTERNAL)
@@ -285,7 +280,7 @@ class ProviderJob:
         log.event(_log, logging.INFO, "request.refused", peer=self._link.peer_name, code=code.name)
 
     def _release(self) -> None:
-        """Nothing is owed for a refused request (RCP-031): give its ceiling back to the allowance."""
+        """Nothing is owed for a refused request (RCP-031): give its ceiling back."""
         if self._kept is not None:
             self._kept = None
             refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)

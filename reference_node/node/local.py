@@ -105,6 +105,7 @@ class LocalModels:
         """What serves a model to one owner (see `reference_node.engine.owners`); None while nothing does."""
         return next((entry.owned_by(owner) for entry, served in self._serving() if served.info.id == model_id), None)
 
+    @property
     def ready(self) -> bool:
         """Whether the first model of the settings answers; without one, at once."""
         return not self._names or self._state(self._names[0]) is ModelState.READY
@@ -114,6 +115,19 @@ class LocalModels:
         """Why the first model of the settings does not answer, if it never will."""
         entry = self._entries.get(self._names[0]) if self._names else None
         return entry.detail if entry is not None and entry.state is ModelState.FAILED else None
+
+    def health(self) -> dict[str, object]:
+        """How far the first model is, as JSON."""
+        failure = self.failure
+        return {
+            "status": "ok" if self.ready else "failed" if failure is not None else "starting",
+            "progress": {
+                "stage": "failed" if failure is not None else "ready" if self.ready else self.progress.stage,
+                "done": self.progress.done,
+                "total": self.progress.total,
+                "detail": failure or self.progress.detail,
+            },
+        }
 
     def status(self) -> list[ModelStatus]:
         """Every model that is or was to be served."""

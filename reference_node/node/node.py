@@ -12,24 +12,24 @@ from mycellm_proto.errors import ErrorCode
 from .. import log
 from ..config import Address
 from ..identity import mark_used
+from ..networks import where_reached
 from ..owner import Owner
+from ..procedures import Procedures
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
 from .background import Background
 from .catalog import NodeCatalog
 from .local import LocalModels
+from .networking import Networking
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
-from .procedures import Procedures
 from .quotes import RENEWAL_S, make_quote
 from .remote import Consumer
 from .sequences import Sequences
 from .serving import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mycellm_proto import events as proto
     from mycellm_proto.signed import Signed
 
@@ -59,7 +59,9 @@ class Node:
         self._background = Background()
         self.procedures = Procedures()
         self.local = LocalModels(settings, engine, self._advertise)
-        self._service = Service(store, self._background, owner, find=self._serves, queue=settings.queue)
+        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._advertise)
+        self.networks, self.desk = self._networking.networks, self._networking.desk
+        self._service = Service(store, self._background, owner, self.networks, find=self._serves, queue=settings.queue)
         self._advertised = -ADVERTISE_S
         self._advertising: asyncio.TimerHandle | None = None
 
@@ -86,33 +88,24 @@ class Node:
         consumer = Consumer(
             self._identity.key,
             self._store,
-            Sequences(self._store),
+            Sequences(self._store, self._identity.node_id),
             self._background,
             lambda: self.owner.controls.max_spend,
         )
         self.owner.subscribe(self._controls_changed)
-        self.catalog = NodeCatalog(self.local, self._peers, consumer)
-        running = (self._peers.keep(), self._renew(), self.local.start())
-        self._tasks = [asyncio.create_task(each) for each in running]
+        self.catalog = NodeCatalog(self.local, self._peers, consumer, self.networks, self._networking.introductions)
+        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers), self.local.start())
+        self._tasks = [asyncio.create_task(each) for each in work]
 
     # What the HTTP API and the command line ask
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self.local.ready()
+        return self.local.ready
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        progress, failure = self.local.progress, self.local.failure
-        failed = failure is not None
-        return {
-            "status": "ok" if self.ready() else "failed" if failed else "starting",
-            "progress": {
-                "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
-                "done": progress.done,
-                "total": progress.total,
-                "detail": failure or progress.detail,
-            },
+        return self.local.health() | {
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
@@ -128,6 +121,11 @@ class Node:
                 for peer in self.peers()
             ],
         }
+
+    def where_reached(self) -> list[Address]:
+        """Where other nodes reach this one, as far as it can know."""
+        host, port = self._endpoint.address
+        return where_reached(Address(host=host, port=port))
 
     def peers(self) -> list[PeerStatus]:
         """Every peer, the configured ones first."""
@@ -189,8 +187,11 @@ class Node:
         if link.session is not None and link.session.peer in self.owner.controls.block:
             link.advertise(())  # CTL-010
             link.close(ErrorCode.NOT_ALLOWED)
-        else:
-            link.advertise(self._offers(link))
+            return
+        self._networking.introductions.authenticated(link)
+        link.advertise(self._offers(link))
+        if link.is_initiator and link.session is not None and link.session.pinned:
+            self._background.run(self._networking.introductions.introduce(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -223,19 +224,15 @@ class Node:
     def _offers(self, link: PeerLink) -> list[Signed]:
         """Quotes for one peer: one for each network that both are in, where the owner shares it, of every model."""
         controls = self.owner.controls
-        if link.session is None or not self._service.offers(link.session.peer):
+        if link.session is None:
             return []
         prices = {"price_in": controls.price_in, "price_out": controls.price_out}
         return [
             make_quote(self._identity.key, info, network=network, now=clock.now(), **prices)
             for info in self.local.infos()
-            for network in self._networks(link)
-            if controls.share.permits(network, info.id)
+            for network in (DIRECT_NETWORK, *self._networking.served(link))
+            if self._service.offers(link.session.peer, network, info)
         ]
-
-    def _networks(self, _link: PeerLink) -> Iterable[bytes]:
-        """The networks in which this node provides for that peer."""
-        return (DIRECT_NETWORK,)
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)

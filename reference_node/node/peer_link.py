@@ -19,9 +19,10 @@ from mycellm_proto.nodeid import encode_node_id
 
 from .. import log
 from ..config import Address
+from ..procedures import Procedures
 from ..quic import LazyTimer
 from . import clock
-from .procedures import LinkCalls, Procedures
+from .link_calls import LinkCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -42,9 +42,10 @@ class PeerStatus:
 
 @dataclass(slots=True)
 class ConfiguredPeer:
-    """A peer that this node was told to use."""
+    """A peer that this node dials: ``direct`` where it was told to use it, else for a network that both are in."""
 
     target: PeerAddress
+    direct: bool = True
     link: PeerLink | None = None
     state: str = "connecting"
     latency_ms: float | None = None
@@ -69,12 +70,18 @@ class Peers:
         self._blocked = blocked
         self._configured = [ConfiguredPeer(target) for target in targets]
         self._group: asyncio.TaskGroup | None = None
+        self._arrived = asyncio.Event()
 
     @property
     def trusted(self) -> set[bytes]:
         """The node ids that this node was told to use, and may."""
         blocked = self._blocked()
-        return {peer.target.node_id for peer in self._configured if peer.target.node_id not in blocked}
+        direct = {peer.target.node_id for peer in self._configured if peer.direct}
+        return {node_id for node_id in direct if node_id not in blocked}
+
+    def refuses(self, node_id: bytes) -> bool:
+        """Whether the owner wants nothing of that node."""
+        return node_id in self._blocked()
 
     def of(self, node_ids: Container[bytes]) -> list[PeerLink]:
         """The links to these peers."""
@@ -88,6 +95,7 @@ class Peers:
 
     def authenticated(self, link: PeerLink) -> None:
         """``link`` proved its peer."""
+        self._arrived.set()
         for peer in self._configured:
             if peer.link is link:
                 peer.state = "connected"
@@ -109,12 +117,26 @@ class Peers:
                 self._group.create_task(self._keep(peer))
             await asyncio.get_running_loop().create_future()  # others may be added
 
-    def add(self, target: PeerAddress) -> None:
-        """Dial another peer, and keep it as the configured ones."""
-        peer = ConfiguredPeer(target)
+    def add(self, target: PeerAddress, *, direct: bool = True) -> None:
+        """Dial another peer, and keep it as the configured ones; ``direct`` lets it serve outside of networks too."""
+        for known in self._configured:
+            if known.target == target:
+                known.direct = known.direct or direct
+                return
+        peer = ConfiguredPeer(target, direct)
         self._configured.append(peer)
         if self._group is not None:
             self._group.create_task(self._keep(peer))
+
+    async def reach(self, target: PeerAddress) -> PeerLink:
+        """A link to that node, dialed where there is none, once its peer is proved."""
+        self.add(target, direct=False)
+        while True:
+            self._arrived.clear()
+            for link in self.of({target.node_id}):
+                if link.usable and link.is_initiator:
+                    return link
+            await self._arrived.wait()
 
     def status(self) -> list[PeerStatus]:
         """Every peer, the configured ones first."""

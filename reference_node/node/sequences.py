@@ -36,10 +36,11 @@ class _Block:
 
 
 class Sequences:
-    """The numbers of every (network, provider) that this node asks."""
+    """The numbers of every (network, provider) that this node, ``consumer``, asks."""
 
-    def __init__(self, store: ReceiptStore) -> None:
+    def __init__(self, store: ReceiptStore, consumer: bytes) -> None:
         self._store = store
+        self._consumer = consumer
         self._blocks: dict[tuple[bytes, bytes], _Block] = {}
 
     async def take(self, network: bytes, provider: bytes) -> Number:
@@ -59,6 +60,6 @@ class Sequences:
 
     async def _fill(self, block: _Block, network: bytes, provider: bytes) -> None:
         if block.end == 0:
-            block.previous = await self._store.latest_open(network, provider)
+            block.previous = await self._store.latest_open(network, provider, self._consumer)
         first = await self._store.take_sequences(network, provider, BLOCK)
         block.next, block.end = first, first + BLOCK

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from mycellm_proto.economy import DIRECT_NETWORK
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.membership import MemberRole
 
 from ..generation import GenerationError
 from .job import ProviderJob
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
 
-    from ..generation import Generator
+    from ..generation import Generator, ModelInfo
+    from ..networks import Networks
     from ..owner import Controls, Owner
     from ..store import ReceiptStore
     from .background import Background
@@ -30,7 +33,8 @@ FAREWELL_S = 2.0
 
 class Service:
     """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``owner`` says
-    what may be served to whom; ``queue`` bounds the requests that wait where the owner bounds those that run.
+    what may be served to whom, ``networks`` what their rules are; ``queue`` bounds the requests that wait where the
+    owner bounds those that run.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Service:
         store: ReceiptStore,
         background: Background,
         owner: Owner,
+        networks: Networks,
         *,
         find: Callable[[str, bytes], Generator | None],
         queue: int,
@@ -49,6 +54,7 @@ class Service:
         self.forbidden: set[bytes] = set()
         self.turns = Turns(owner.controls.peer_slots, queue)
         self._owner = owner
+        self._networks = networks
         self._find = find
         self._jobs: set[ProviderJob] = set()
         self._changed = asyncio.Event()
@@ -63,19 +69,27 @@ class Service:
         """Micro-credits per 24 hours, for all consumers together."""
         return self._owner.controls.allowance
 
-    def offers(self, consumer: bytes) -> bool:
-        """Whether anything is offered to this peer."""
-        return not (self.closing or self.held or self._owner.controls.paused) and self._permits(consumer)
+    def offers(self, consumer: bytes, network: bytes, model: ModelInfo) -> bool:
+        """Whether ``model`` is offered to this peer in ``network``, of which it is a member."""
+        controls = self._owner.controls
+        open_now = not (self.closing or self.held or controls.paused)
+        return (
+            open_now
+            and self._permits(consumer, network)
+            and controls.share.permits(network, model.id)
+            and self._provides(network, model.digest)
+        )
 
     def serving(self, admitted: Admitted) -> Generator:
         """What serves a verified request. Raises `GenerationError` where nothing does, or may."""
         controls, quote = self._owner.controls, admitted.quote
         if self.closing or self.held:
             raise GenerationError(ErrorCode.SHUTTING_DOWN)
-        if not self._permits(admitted.open.consumer):
+        if not self._permits(admitted.open.consumer, quote.network):
             raise GenerationError(ErrorCode.NOT_ALLOWED)  # INF-026
         generator = self._find(quote.model, admitted.open.consumer)
         shared = not controls.paused and controls.share.permits(quote.network, quote.model)
+        shared = shared and self._provides(quote.network, quote.model_digest)
         if generator is None or not shared or generator.info.digest != quote.model_digest:
             raise GenerationError(ErrorCode.UNKNOWN_MODEL)  # INF-025
         return generator
@@ -121,5 +135,11 @@ class Service:
         self.closing = True
         await self.end()
 
-    def _permits(self, consumer: bytes) -> bool:
-        return self._owner.controls.permits(consumer) and consumer not in self.forbidden
+    def _permits(self, consumer: bytes, network: bytes) -> bool:
+        """Whom the owner keeps out is out everywhere; whom the owner lets in counts in the direct network alone."""
+        controls = self._owner.controls
+        kept_out = consumer in controls.block or consumer in self.forbidden
+        return not kept_out and (network != DIRECT_NETWORK or controls.permits(consumer))
+
+    def _provides(self, network: bytes, model_digest: bytes) -> bool:
+        return network == DIRECT_NETWORK or self._networks.plays(network, MemberRole.PROVIDER, model_digest)

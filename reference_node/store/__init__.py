@@ -4,8 +4,10 @@ from .database import RECEIPTS_FILE
 from .errors import (
     AllowanceExhaustedError,
     BrokenChainError,
+    InsufficientCreditError,
     RevisionError,
     SequenceUsedError,
+    ShortOfCreditError,
     StoreError,
     StoreUnavailableError,
 )
@@ -18,6 +20,7 @@ __all__ = [
     "AllowanceExhaustedError",
     "BrokenChainError",
     "Identity",
+    "InsufficientCreditError",
     "Pending",
     "ReceiptState",
     "ReceiptStore",
@@ -25,6 +28,7 @@ __all__ = [
     "RevisionError",
     "Role",
     "SequenceUsedError",
+    "ShortOfCreditError",
     "StoreError",
     "StoreUnavailableError",
 ]

@@ -1,4 +1,4 @@
-"""Which opens a provider takes: each identity once and for ever, in the order of its consumer, within the allowance.
+"""Which opens a provider takes: each identity once and for ever, in the order of its consumer, within its credit.
 
 The decision is made in memory and one read of the database, and does not wait for the disk: the first token would.
 A crash before the row is durable forgets a number for which no close was signed, since a provider waits for the row
@@ -8,11 +8,12 @@ before it sends END. So that exchange's payment is lost at most, and a number th
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mycellm_proto.economy import open_body
 
-from .errors import AllowanceExhaustedError, BrokenChainError, SequenceUsedError, StoreUnavailableError
+from .errors import BrokenChainError, SequenceUsedError, StoreUnavailableError
 from .records import ReceiptState, Record
 
 if TYPE_CHECKING:
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 
     from mycellm_proto.economy import Evidence
 
-    from .allowance import Allowance
+    from .credit import Credit
     from .keeper import Keeper, Pending
     from .records import Identity
-    from .writer import Outcome
 
 MAX_CONSUMERS = 4096
 """Consumers whose newest open is remembered, and those with opens that are not in the database yet: two megabytes."""
@@ -40,12 +40,12 @@ class Admission:
     def __init__(
         self,
         keeper: Keeper,
-        allowance: Allowance,
+        credit: Credit,
         read: Callable[[Identity], Awaitable[Mapping[int, bytes]]],
         newest: Callable[[Identity], Awaitable[tuple[int, bytes]]],
     ) -> None:
         self._keeper = keeper
-        self._allowance = allowance
+        self._credit = credit
         self._read = read
         self._read_newest = newest
         self._newest: dict[Identity, tuple[int, bytes]] = {}  # by the identity with number 0
@@ -64,14 +64,14 @@ class Admission:
         self._undecided.add(identity)
         try:
             self._check(record, await self._held(identity), before)
-            self._check_allowance(record, allowance, now)
-            pending = self._keeper.submit(record)
+            covered = self._credit.cover(identity, record.ceiling, allowance=allowance, now=now)
+            pending = self._keeper.submit(replace(record, covered=covered))
         except BaseException:
             del self._taken[identity]
             raise
         finally:
             self._undecided.discard(identity)
-        self._allowance.reserve(identity, record.created, record.ceiling)
+        self._credit.admit(identity, record.created, ceiling=record.ceiling, covered=covered)
         self._remember(identity, record.open_hash)
         return pending
 
@@ -104,19 +104,12 @@ class Admission:
             if idle is not None:
                 del self._newest[idle]
 
-    def written(self, outcome: Outcome) -> None:
+    def written(self, record: Record) -> None:
         """A provider's record is in the database."""
-        now, identity = outcome.now, outcome.now.identity
-        if outcome.conflict:
-            return
-        self._remember(identity, now.open_hash)
+        identity = record.identity
+        self._remember(identity, record.open_hash)
         if identity not in self._undecided:
             self._taken.pop(identity, None)
-        if now.state is not ReceiptState.OPENED:
-            self._allowance.settle(identity, now.created, now.claim, outcome.counted)
-        elif not self._allowance.reserves(identity):  # it waited in the spool when this process started
-            self._allowance.reserve(identity, now.created, now.ceiling)
-            self._allowance.lapse(identity, now.expires, now.claim)
 
     def _check(self, record: Record, held: Mapping[int, bytes], before: bytes | None) -> None:
         sequence = record.identity.sequence
@@ -125,11 +118,6 @@ class Admission:
         before = held.get(sequence - 1, before)
         if before is not None and before != open_body(record.evidence.open).previous:
             raise BrokenChainError("The open does not name the one before it.")
-
-    def _check_allowance(self, record: Record, allowance: int, now: float) -> None:
-        total = self._allowance.total(record.identity.network, now) + record.ceiling
-        if total > allowance:
-            raise AllowanceExhaustedError(allowance, total)
 
     def _used(self, record: Record, held: bytes, *, decided: bool) -> SequenceUsedError:
         """The refusal. A different open under a number that was taken proves fraud: the writer keeps both."""

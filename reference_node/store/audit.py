@@ -141,6 +141,9 @@ def _check_columns(record: Record) -> Iterator[Finding]:
     for name in ("identity", "open_hash", "ceiling", "claim", "expires"):
         if getattr(fresh, name) != getattr(record, name):
             yield Finding(check=name, requirement=_STORED, problem="the column does not say what was signed")
+    if not 0 <= record.covered <= (record.ceiling if record.role == "provider" else 0):
+        problem = "more than the ceiling, or of a receipt that takes nothing"
+        yield Finding(check="covered", requirement="NET-006", problem=problem)
     agreed = record.evidence.countersignature is not None
     if agreed is not (record.state is ReceiptState.SETTLED):
         problem = f"{record.state.value} {'with' if agreed else 'without'} a countersignature"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision. It is here, so that a file which is up to date opens without loading Alembic."""
 
 RECEIPTS_FILE = "receipts.db"

@@ -15,13 +15,28 @@ class BrokenChainError(StoreError):
     """The open names another previous open than the one that is held under the number before its own."""
 
 
-class AllowanceExhaustedError(StoreError):
-    """The open's ceiling does not fit the allowance. ``limit`` and ``actual`` are in micro-credits per 24 hours."""
+class ShortOfCreditError(StoreError):
+    """Neither what is owed to the consumer nor the allowance covers the ceiling. Both numbers are micro-credits."""
 
-    def __init__(self, limit: int, actual: int) -> None:
-        super().__init__(f"{actual} micro-credits in 24 hours, {limit} are allowed")
-        self.limit = limit
-        self.actual = actual
+    passes: bool
+    """Whether waiting helps."""
+
+    def __init__(self, available: int, needed: int) -> None:
+        super().__init__(f"{needed} micro-credits are needed, {available} are available")
+        self.available = available
+        self.needed = needed
+
+
+class AllowanceExhaustedError(ShortOfCreditError):
+    """The allowance is in use; it would have room for the open at another time."""
+
+    passes = True
+
+
+class InsufficientCreditError(ShortOfCreditError):
+    """Not even an untouched allowance would have room for the open: the consumer has to earn, or to ask for less."""
+
+    passes = False
 
 
 class StoreUnavailableError(StoreError):

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Integer, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
-from .allowance import BUCKET_S, WINDOW_S, Allowance
-from .records import Identity, ReceiptState
+from . import rows
+from .allowance import BUCKET_S, WINDOW_S
+from .credit import Credit
+from .records import ReceiptState
 from .schema import ReceiptRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from .records import Identity
 
 # Built once: building a statement costs more than running it, and these stand before first tokens.
 _OPENS = select(ReceiptRow.sequence, ReceiptRow.open_hash).where(
@@ -34,6 +38,25 @@ _NEWEST = (
     .limit(1)
 )
 
+_PROVIDER = ReceiptRow.role == "provider"
+_RUNS = ReceiptRow.state == ReceiptState.OPENED
+_PAID = func.min(ReceiptRow.covered, ReceiptRow.claim)  # with two arguments it is SQLite's lesser of the two
+_EARNED = (
+    select(ReceiptRow.network, ReceiptRow.provider, func.sum(ReceiptRow.claim))
+    .where(ReceiptRow.role == "consumer", ~_RUNS)
+    .group_by(ReceiptRow.network, ReceiptRow.provider)
+)
+_DRAWN = (
+    select(ReceiptRow.network, ReceiptRow.consumer, func.sum(_PAID))
+    .where(ReceiptRow.covered > 0, ~_RUNS)
+    .group_by(ReceiptRow.network, ReceiptRow.consumer)
+)
+_GIVEN = (
+    select(ReceiptRow.network, func.min(ReceiptRow.created), func.sum(ReceiptRow.claim - _PAID))
+    .where(_PROVIDER, ~_RUNS)
+    .group_by(ReceiptRow.network, cast(ReceiptRow.created / BUCKET_S, Integer))
+)
+
 
 def newest_open(engine: Engine, identity: Identity) -> tuple[int, bytes]:
     """Number and hash of the newest open that this provider holds of that consumer; (0, b"") where it holds none."""
@@ -48,11 +71,16 @@ def open_hashes(engine: Engine, identity: Identity) -> dict[int, bytes]:
         return {row.sequence: row.open_hash for row in connection.execute(_OPENS, identity._asdict())}
 
 
-def latest_open(engine: Engine, network: bytes, provider: bytes) -> tuple[int, bytes] | None:
-    """Number and hash of this consumer's newest open to ``provider``."""
+def latest_open(engine: Engine, network: bytes, provider: bytes, consumer: bytes) -> tuple[int, bytes] | None:
+    """Number and hash of the newest open of ``consumer`` to ``provider``."""
     wanted = (
         select(ReceiptRow.sequence, ReceiptRow.open_hash)
-        .where(ReceiptRow.role == "consumer", ReceiptRow.network == network, ReceiptRow.provider == provider)
+        .where(
+            ReceiptRow.role == "consumer",
+            ReceiptRow.network == network,
+            ReceiptRow.provider == provider,
+            ReceiptRow.consumer == consumer,
+        )
         .order_by(ReceiptRow.sequence.desc())
         .limit(1)
     )
@@ -61,21 +89,18 @@ def latest_open(engine: Engine, network: bytes, provider: bytes) -> tuple[int, b
     return None if found is None else (found.sequence, found.open_hash)
 
 
-def load_allowance(engine: Engine, now: float) -> Allowance:
-    """The sums of the 24 hours before ``now``. What a crash left open counts its ceiling until its quote expires."""
-    allowance = Allowance()
-    recent = (ReceiptRow.role == "provider", ReceiptRow.created > now - WINDOW_S)
-    over = (
-        select(ReceiptRow.network, func.min(ReceiptRow.created), func.sum(ReceiptRow.claim))
-        .where(*recent, ReceiptRow.state != ReceiptState.OPENED)
-        .group_by(ReceiptRow.network, cast(ReceiptRow.created / BUCKET_S, Integer))
-    )
-    opened = select(ReceiptRow).where(*recent, ReceiptRow.state == ReceiptState.OPENED).order_by(ReceiptRow.created)
+def load_credit(engine: Engine, now: float) -> Credit:
+    """What this node owes its peers, and what it gave unpaid in the 24 hours before ``now``, by its receipts."""
+    credit = Credit()
+    recent = ReceiptRow.created > now - WINDOW_S
     with Session(engine) as session:
-        for network, created, claimed in session.execute(over):
-            allowance.spend(network, created, claimed)
-        for row in session.scalars(opened):
-            identity = Identity(row.network, row.consumer, row.provider, row.sequence)
-            allowance.reserve(identity, row.created, row.ceiling)
-            allowance.lapse(identity, row.expires, row.claim)
-    return allowance
+        for network, peer, claims in session.execute(_EARNED):
+            credit.earn(network, peer, claims)
+        for network, peer, drawn in session.execute(_DRAWN):
+            credit.earn(network, peer, -drawn)
+        for network, created, given in session.execute(_GIVEN.where(recent)):
+            credit.give(network, created, given)
+        opened = select(ReceiptRow.__table__).where(_PROVIDER, _RUNS, recent | (ReceiptRow.covered > 0))
+        for row in session.execute(opened.order_by(ReceiptRow.created)).mappings():
+            credit.left_open(rows.read(row))
+    return credit

@@ -56,7 +56,8 @@ class Identity(NamedTuple):
 class Record:
     """A receipt of one side. ``open_hash`` names its open.
 
-    ``ceiling`` and ``claim`` are in micro-credits; ``expires`` (the quote's) and the other times in seconds since 1970.
+    ``ceiling``, ``claim`` and ``covered`` are in micro-credits; ``expires`` (the quote's) and the other times in
+    seconds since 1970. ``covered``: the part of the ceiling that a provider owed the consumer when it took the open.
     """
 
     role: Role
@@ -66,12 +67,13 @@ class Record:
     open_hash: bytes
     ceiling: int
     claim: int
+    covered: int
     expires: int
     created: float
     updated: float
 
     @classmethod
-    def of(cls, role: Role, evidence: Evidence, state: ReceiptState, now: float) -> Record:
+    def of(cls, role: Role, evidence: Evidence, state: ReceiptState, now: float, covered: int = 0) -> Record:
         """The record of ``evidence``, whose signatures the protocol has checked. Raises `RemoteProtocolError`."""
         opened = open_body(evidence.open)
         return cls(
@@ -82,6 +84,7 @@ class Record:
             open_hash=evidence.open.digest(Context.OPEN),
             ceiling=opened.ceiling,
             claim=claim_of(evidence, state, opened.ceiling),
+            covered=covered,
             expires=quote_body(evidence.quote).expires,
             created=now,
             updated=now,
@@ -108,7 +111,7 @@ def claim_of(evidence: Evidence, state: ReceiptState, ceiling: int) -> int:
 
 
 def merge(old: Record, new: Record) -> Record:
-    """The better of two records of one open, part by part."""
+    """The better of two records of one open, part by part. What covered it is as the older one says."""
     paid = max(old.evidence, new.evidence, key=lambda evidence: evidence.ticks)
     ended = max(old.evidence, new.evidence, key=_completeness)  # the older one, where they are equal
     evidence = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Float, Index, Integer, LargeBinary, String, UniqueConstraint, bindparam
+from sqlalchemy import ColumnElement, Float, Index, Integer, LargeBinary, String, UniqueConstraint, bindparam, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -24,8 +24,9 @@ class Identified:
 class ReceiptRow(Identified, Base):
     """A receipt of one side. What was signed is kept as the bytes that were signed; the rest repeats them to search.
 
-    ``ceiling`` and ``claim`` are in micro-credits: what the allowance counts while the exchange runs and once it is
-    over. ``expires`` is the quote's. Salts are never here.
+    ``ceiling`` and ``claim`` are in micro-credits: what counts while the exchange runs and once it is over. The first
+    ``covered`` of it are paid by what this node owed the consumer, the others by its allowance. ``expires`` is the
+    quote's. Salts are never here. The last two indexes hold all that balances are summed up from.
     """
 
     __tablename__ = "receipts"
@@ -33,6 +34,8 @@ class ReceiptRow(Identified, Base):
         UniqueConstraint("role", "network", "provider", "consumer", "sequence", name="receipts_identity"),
         Index("receipts_created", "role", "created"),
         Index("receipts_open", "open_hash"),
+        Index("receipts_earned", "network", "provider", "state", "claim", sqlite_where=text("role = 'consumer'")),
+        Index("receipts_drawn", "network", "consumer", "state", "claim", "covered", sqlite_where=text("covered > 0")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -41,6 +44,7 @@ class ReceiptRow(Identified, Base):
     open_hash: Mapped[bytes]
     ceiling: Mapped[int]
     claim: Mapped[int]
+    covered: Mapped[int] = mapped_column(server_default=text("0"))
     expires: Mapped[int]
     quote: Mapped[bytes]
     quote_signature: Mapped[bytes]

@@ -112,12 +112,14 @@ def _encode(record: Record) -> bytes:
             evidence.link,
             close.to_value() if close else None,
             evidence.countersignature,
+            record.covered,
         ]
     )
 
 
 def _decode(payload: bytes) -> Record:
-    role, state, created, quote, opened, ticks, link, close, countersignature = cast("list[Any]", codec.decode(payload))
+    values = cast("list[Any]", codec.decode(payload))
+    role, state, created, quote, opened, ticks, link, close, countersignature, *later = values
     evidence = Evidence(
         quote=Signed.from_value(quote),
         open=Signed.from_value(opened),
@@ -126,4 +128,5 @@ def _decode(payload: bytes) -> Record:
         close=None if close is None else Signed.from_value(close),
         countersignature=countersignature,
     )
-    return Record.of(role, evidence, ReceiptState(state), created / 1000)
+    (covered,) = later or (0,)  # entries of the first version end before it
+    return Record.of(role, evidence, ReceiptState(state), created / 1000, covered)

@@ -1,4 +1,4 @@
-"""The receipt store of a node: both sides' receipts, sequence numbers, and the allowance.
+"""The receipt store of a node: both sides' receipts, sequence numbers, and what it may give.
 
 Every call is a coroutine; what touches the disk runs on one writing and one reading thread. What `record` has
 returned for is on the disk, or is retried and reported by `problem`; numbers of `take_sequences` always are.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mycellm_proto.economy import Evidence
 
-    from .allowance import Allowance
+    from .credit import Credit
     from .records import Identity, Role
     from .writer import Outcome
 
@@ -47,7 +47,7 @@ class _Files(NamedTuple):
     reader: Engine
     spool: Spool | None
     waiting: list[Record]
-    allowance: Allowance
+    credit: Credit
 
 
 class ReceiptStore:
@@ -60,7 +60,7 @@ class ReceiptStore:
         self._reading = ThreadPoolExecutor(1, "receipts-reader")
         self._files = files
         self._keeper = Keeper(files.writer, files.spool, thread, self._written)
-        self._admission = Admission(self._keeper, files.allowance, self._open_hashes, self._newest_open)
+        self._admission = Admission(self._keeper, files.credit, self._open_hashes, self._newest_open)
         self._closed = False
 
     @classmethod
@@ -135,18 +135,20 @@ class ReceiptStore:
         self._keeper.worked()
         return first
 
-    async def latest_open(self, network: bytes, provider: bytes) -> bytes | None:
-        """The hash of the newest recorded open of this node to ``provider``. Raises `StoreUnavailableError`."""
+    async def latest_open(self, network: bytes, provider: bytes, consumer: bytes) -> bytes | None:
+        """The hash of the newest recorded open of ``consumer``, this node, to ``provider``: not of a key that it had
+        before. Raises `StoreUnavailableError`.
+        """
         self._check_open()
         found = [
             (record.identity.sequence, record.open_hash)
             for record in self._keeper.waiting()
-            if (record.role, record.identity.network, record.identity.provider) == ("consumer", network, provider)
+            if record.role == "consumer" and record.identity[:3] == (network, consumer, provider)
         ]
         loop = asyncio.get_running_loop()
         with readable(self._path):
             stored = await loop.run_in_executor(
-                self._reading, queries.latest_open, self._files.reader, network, provider
+                self._reading, queries.latest_open, self._files.reader, network, provider, consumer
             )
         if stored is not None:
             found.append(stored)
@@ -155,11 +157,12 @@ class ReceiptStore:
     # Provider
 
     async def admit(self, evidence: Evidence, *, allowance: int, now: float) -> Pending:
-        """Take an open once and for ever, and its ceiling out of ``allowance`` (micro-credits in 24 hours).
+        """Take an open once and for ever, and its ceiling out of what this node owes the consumer and, beyond that,
+        out of ``allowance`` (micro-credits in 24 hours).
 
         Returns as soon as that is decided; await the result before the END of the answer is sent. ``now`` is in
-        seconds since 1970. Raises `SequenceUsedError`, `BrokenChainError`, `AllowanceExhaustedError`, and
-        `StoreUnavailableError`, also while earlier receipts wait to be written.
+        seconds since 1970. Raises `SequenceUsedError`, `BrokenChainError`, `ShortOfCreditError` (one of its two
+        kinds), and `StoreUnavailableError`, also while earlier receipts wait to be written.
         """
         self._check_available()
         return await self._admission.admit(evidence, allowance=allowance, now=now)
@@ -175,8 +178,11 @@ class ReceiptStore:
             return await loop.run_in_executor(self._reading, queries.newest_open, self._files.reader, identity)
 
     def _written(self, outcome: Outcome) -> None:
+        if outcome.conflict:
+            return
+        self._files.credit.settle(outcome.now, outcome.counted)
         if outcome.now.role == "provider":
-            self._admission.written(outcome)
+            self._admission.written(outcome.now)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -196,7 +202,7 @@ def _open_files(path: Path, now: float) -> _Files:
     try:
         with readable(path):
             waiting = spool.records() if spool is not None else []
-            return _Files(engine, reader, spool, waiting, queries.load_allowance(reader, now))
+            return _Files(engine, reader, spool, waiting, queries.load_credit(reader, now))
     except BaseException:
         _close(engine, reader, spool)
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from . import bytes_, exchange, keys, networks, payment, settlement, settling
+from . import bytes_, discovery, exchange, keys, networks, payment, settlement, settling
 from .notation import Inputs, Outcome
 
 FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
@@ -36,5 +36,7 @@ FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
     "arguments": networks.arguments,
     "reserve": settling.reserve,
     "claim": settling.claim,
+    "record": discovery.record,
+    "address": discovery.address,
     "exchange": exchange.exchange,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from mycellm_proto import settlement
+from mycellm_proto import records, settlement
 from mycellm_proto.codec import decode
 from mycellm_proto.invite import Invite, decode_invite, encode_invite, read_invite
 from mycellm_proto.items import Item
@@ -17,7 +17,7 @@ from mycellm_proto.signed import Signed
 
 from .notation import Inputs, Outcome, accept, named, outcome_of, signed
 
-_ITEMS: dict[str, type[Item]] = {kind.shape.name: kind for kind in settlement.ITEMS}
+_ITEMS: dict[str, type[Item]] = {kind.shape.name: kind for kind in (*settlement.ITEMS, *records.ITEMS)}
 _RULES: dict[str, type[Any]] = {shape.name: kind for kind, shape in SHAPES.items()}
 
 

@@ -43,7 +43,8 @@ async def test_an_error_before_any_text_is_a_status(api: Served, stream: bool) -
 @pytest.mark.parametrize(("code", "status", "words"), [
     (ErrorCode.CONTEXT_TOO_LONG, 400, ["2048", "3000", "tokens"]),
     (ErrorCode.CEILING_TOO_LOW, 402, ["2048", "3000", "micro-credits", "--max-spend"]),
-    (ErrorCode.ALLOWANCE_EXHAUSTED, 402, ["2048", "3000", "micro-credits"]),
+    (ErrorCode.ALLOWANCE_EXHAUSTED, 402, ["has 2048 for", "cost 3000", "micro-credits", "later", "serve that peer"]),
+    (ErrorCode.INSUFFICIENT_CREDIT, 402, ["are 2048 for", "cost 3000", "micro-credits", "serve that peer"]),
 ])  # fmt: skip
 async def test_the_numbers_are_said(api: Served, code: ErrorCode, status: int, words: list[str]) -> None:
     api.play(raises(GenerationError(code, limit=2048, actual=3000)))

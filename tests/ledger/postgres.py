@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -64,11 +65,11 @@ class Server:
 def server() -> Iterator[Server]:
     """A server that is gone afterwards, with its files."""
     folder = Path(tempfile.mkdtemp(prefix="pg"))
-    running = get_server(folder / "data", cleanup_mode="stop")
+    running = get_server(folder / "data")
+    atexit.unregister(running._cleanup)
+    made = Server(running)
     try:
-        made = Server(running)
         yield made
-        made.stop()  # at once: nobody needs what is in it
     finally:
-        running.cleanup()
+        made.stop()  # at once: nobody needs what is in it
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from .conftest import Opener, PlaceMaker
 from .facts import EXPIRES, LAB, NETWORK, QUOTA, STUDENT, granted, opened, reserved, serial, sound
 from .processes import Worker, stop
 from .workload import MEMBERS, NETWORKS
+from .workload import QUOTA as QUOTA_EACH
 
 QUOTAS = len(MEMBERS) * len(NETWORKS)
 
@@ -90,6 +91,6 @@ async def test_processes_that_are_killed_and_replayed_lose_and_make_nothing(
     assert results[0]["repeated"] > 10
     audit = await ledger.check()
     assert audit.sound, audit
-    assert (audit.grants, audit.granted) == (QUOTAS, QUOTAS * 20_000)
+    assert (audit.grants, audit.granted) == (QUOTAS, QUOTAS * QUOTA_EACH)
     assert audit.settlements > 100
     assert audit.conflicts > 0

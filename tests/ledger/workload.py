@@ -33,9 +33,12 @@ from ..proto.pair import seed
 
 NETWORKS = (seed("network 0"), seed("network 1"))
 MEMBERS = tuple(seed(f"member {n}") for n in range(8))
-QUOTA = 20_000
+QUOTA = 8_000
+"""Less than what all workers together would hold at a time: some reservations are refused."""
 MOST = 1000
 """Micro-credits of the largest ceiling."""
+RUNNING = 12
+"""Opens that a worker has under way."""
 EVERY = 100
 """Operations between two lines of a worker."""
 
@@ -69,22 +72,28 @@ def grants() -> list[Operation]:
 
 
 def operations(name: str, count: int, expires: int) -> Iterator[Operation]:
-    """``count`` operations on opens that other names have too."""
+    """``count`` operations on opens that other names have too. Most come to a receipt, so that credit goes round."""
     chance = random.Random(name)
-    recent = [1]
+    running: list[int] = []
     for _ in range(count):
-        number = chance.choice(recent) if chance.random() < 0.6 else chance.randrange(1, 4 * count)
-        recent = [*recent[-15:], number]
+        if len(running) > RUNNING:
+            number = running.pop(0)
+            if chance.random() < 0.999:
+                yield Finalise(opened=opened(number), total=chance.randrange(ceiling(number) + 1), evidence=b"receipt")
+                continue
+        fresh = not running or chance.random() < 0.5
+        number = chance.randrange(1, 2 * count) if fresh else chance.choice(running)
+        running += [number] if fresh else []
         each = opened(number, fork=chance.random() < 0.02)
         _, consumer, provider = parties(number)
-        match chance.randrange(4):
+        match 0 if fresh else chance.randrange(5):
             case 0 | 1:
                 yield Reserve(
                     opened=each, member=consumer, provider_member=provider, ceiling=ceiling(number), expires=expires
                 )
-            case 2:
+            case 2 | 3:
                 yield Claim(opened=each, amount=chance.randrange(MOST))
-            case 3:
+            case 4:
                 yield Finalise(opened=each, total=chance.randrange(MOST), evidence=b"receipt")
 
 

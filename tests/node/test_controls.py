@@ -180,7 +180,7 @@ async def test_who_is_off_the_allow_list_gets_nothing_more(pair: Pair) -> None:
 async def test_a_smaller_allowance_refuses_the_next_request(pair: Pair) -> None:
     provider, consumer, _, engine = pair
     provider.owner.change(Changes(allowance=10))
-    error = await refused(await consumer.found(), ErrorCode.ALLOWANCE_EXHAUSTED)
+    error = await refused(await consumer.found(), ErrorCode.INSUFFICIENT_CREDIT)
     assert error.limit == 10
     assert not engine.requests
     provider.owner.change(Changes(allowance=10_000_000))

@@ -51,9 +51,9 @@ def states(local: LocalModels) -> dict[str, ModelState]:
 async def test_several_models_answer_and_go_one_by_one(make: Make) -> None:
     changes: list[list[str]] = []
     local: LocalModels = make("one", "two", changed=lambda: changes.append([info.id for info in local.infos()]))
-    assert not local.ready()
+    assert not local.ready
     await local.start()
-    assert local.ready()
+    assert local.ready
     assert [info.id for info in local.infos()] == ["one", "two"]
     first, second = local.find("one"), local.find("two")
     assert first is not None
@@ -106,7 +106,7 @@ async def test_what_cannot_be_loaded_is_told_and_keeps_nobody(make: Make) -> Non
     await local.start()
     assert states(local) == {"missing": ModelState.FAILED, "two": ModelState.READY}
     assert "No model missing is installed" in (local.failure or "")
-    assert not local.ready()
+    assert not local.ready
     with pytest.raises(ModelError, match="missing"):
         await local.load("missing")
     with pytest.raises(ModelError, match="not loaded"):
@@ -120,7 +120,7 @@ async def test_an_engine_that_is_given_takes_the_place_of_all(make: Make, tmp_pa
     given = Scripted()
     local = LocalModels(settings, given, lambda: None)
     await local.start()
-    assert local.ready()
+    assert local.ready
     assert [info.id for info in local.infos()] == ["scripted"]
     local.withdraw()
     assert not local.infos()

@@ -224,11 +224,11 @@ async def test_a_node_that_merely_connects_is_not_asked(start_node: StartNode) -
     assert provider[0].catalog.find("trap") is None
 
 
-async def test_an_allowance_that_is_used_up_says_what_is_needed(start_node: StartNode) -> None:
+async def test_a_request_that_no_credit_covers_says_what_is_needed(start_node: StartNode) -> None:
     provider = await start_node("provider", Scripted(), allowance="10")
     consumer, _ = await start_node("consumer", peers=(provider,))
     with pytest.raises(GenerationError) as caught:
         await collect(await consumer.found(), ask())
-    assert (caught.value.code, caught.value.limit) == (ErrorCode.ALLOWANCE_EXHAUSTED, 10)
+    assert (caught.value.code, caught.value.limit) == (ErrorCode.INSUFFICIENT_CREDIT, 10)
     assert caught.value.actual is not None
     assert caught.value.actual > 10

@@ -7,6 +7,7 @@ import pytest
 from mycellm_proto import limits
 from mycellm_proto.calls import CallGate, Procedure
 from mycellm_proto.codec import encode as encode_item
+from mycellm_proto.content import Message, Role
 from mycellm_proto.errors import ErrorCode, LocalProtocolError, RemoteProtocolError
 from mycellm_proto.events import (
     CallAnswered,
@@ -21,8 +22,13 @@ from mycellm_proto.frames import Call, Error, FrameType, Result, UnknownFrame, e
 from mycellm_proto.framing import encode_frame, encode_varint
 from mycellm_proto.hello import Capability, Session
 
-from .pair import BOB, NOW, Pair, bytewise, frames_in, whole
+from .pair import BOB, NOW, Pair, bytewise, frames_in, order, whole
 from .watch import assert_dead
+
+
+def message(text: str) -> Message:
+    return Message(role=Role.USER, content=text)
+
 
 CALL = Call(procedure=Procedure.BALANCE, arguments=b"\xa0")
 
@@ -194,6 +200,20 @@ def test_a_caller_keeps_to_the_bounds() -> None:
     assert not errors(pair, 4 * limits.CALL_BURST)
     pair.now += 1
     pair.called()
+
+
+def test_calls_and_requests_that_wait_have_one_bound_of_bytes() -> None:
+    pair = Pair.make()
+    offer = pair.advertised()
+    huge = "x" * (1 << 19)
+    for sequence in range(1, 8):
+        pair.initiator.connection.request(order(offer, sequence=sequence, messages=(message(huge),)), NOW)
+    for _ in range(7):
+        pair.initiator.connection.call(Procedure.BALANCE, bytes(limits.MAX_ARGUMENTS), NOW)
+    with pytest.raises(LocalProtocolError) as refused:
+        pair.initiator.connection.call(Procedure.BALANCE, bytes(limits.MAX_ARGUMENTS), NOW)
+    assert refused.value.code is ErrorCode.BUSY
+    assert pair.initiator.connection.call(Procedure.BALANCE, b"", NOW) == 4 * 14
 
 
 def test_strangers_find_and_announce_and_nothing_else() -> None:

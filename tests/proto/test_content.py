@@ -78,7 +78,7 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
 @st.composite
 def chats(draw: st.DrawFn) -> ChatRequest:
     tools = draw(TOOLS)
-    choices = [None, ToolMode.NONE, ToolMode.AUTO]
+    choices: list[ToolMode | str | None] = [None, ToolMode.NONE, ToolMode.AUTO]
     return ChatRequest(
         model="m",
         messages=draw(conversations()),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mycellm_proto import codec, economy, frames, limits
+from mycellm_proto import codec, economy, frames, limits, records, settlement
 from mycellm_proto.answer import Chunk
 from mycellm_proto.content import ChatRequest, CompletionRequest, EmbeddingRequest, Sampling
 from mycellm_proto.content_codec import (
@@ -55,6 +55,7 @@ READERS: dict[str, tuple[Shape, Reader]] = {
         shape.name: (shape, shape_reader(shape))
         for shape in (*CONTENTS, economy.QUOTE, economy.OPEN, economy.CLOSE, RESPONDER_HELLO, INITIATOR_HELLO)
     },
+    **{kind.shape.name: (kind.shape, shape_reader(kind.shape)) for kind in (*settlement.ITEMS, *records.ITEMS)},
 }
 UNSIGNED = [name for name, (shape, _) in READERS.items() if not shape.signed]
 SIGNED = [name for name, (shape, _) in READERS.items() if shape.signed]

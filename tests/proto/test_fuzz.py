@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mycellm_proto import codec, limits
 from mycellm_proto.answer import Chunk
+from mycellm_proto.calls import Procedure
 from mycellm_proto.connection import Connection
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import sign
@@ -55,7 +56,7 @@ def lone(role: ConnectionRole) -> Side:
 
 
 def busy(name: str) -> Side:
-    """One side of a connection on which an answer streams, a request waits and a bill is not countersigned."""
+    """One side of a connection on which an answer streams, a request and two calls wait, and a bill is not agreed."""
     pair = Pair.make()
     offer = pair.advertised()
     for sequence, then in enumerate(("stream", "wait", "end"), 1):
@@ -66,6 +67,9 @@ def busy(name: str) -> Side:
             pair.say(stream, "Hello")
         if then == "end":
             pair.finish(stream)
+    pair.called()
+    pair.responder.connection.call(Procedure.BALANCE, b"", NOW)
+    pair.exchange()
     side: Side = getattr(pair, name)
     side.collect()
     return side

@@ -54,9 +54,9 @@ def introduced(alice: Proofs, bob: Proofs, *, alices: Membership = ALICES, bobs:
     network = bob.asked(alice.ask(NETWORK))
     assert network == NETWORK
     bob.given(network)
-    alice.take(network, proof(bobs), NOW)
+    alice.take_proved(network, proof(bobs), NOW)
     assert alice.may_show(network, NOW)
-    bob.take(network, proof(alices), NOW)
+    bob.take_shown(network, proof(alices), NOW)
     alice.given(network)
 
 
@@ -100,9 +100,9 @@ def test_the_account_is_charged_where_a_node_acts_for_one() -> None:
     pair, alice, bob = meeting()
     shown = Proof(membership=member(DORA).sign(AUTHORITY), node_certificate=LAPTOP.sign(DORA))
     bob.given(NETWORK)
-    alice.take(NETWORK, proof(BOBS), NOW)
+    alice.take_proved(NETWORK, proof(BOBS), NOW)
     alice.given(NETWORK)
-    assert bob.take(NETWORK, shown, NOW).member == DORA.public
+    assert bob.take_shown(NETWORK, shown, NOW).member == DORA.public
     pair.initiator.connection.request(order(offered(pair)), pair.now)
     pair.exchange()
     admitted = pair.responder.last(RequestReceived).admitted
@@ -186,10 +186,10 @@ def test_nothing_is_ordered_before_both_have_shown_themselves() -> None:
     with forbidden("NET-035"):
         alice.check_order(lab_quote(), NOW)
     bob.given(NETWORK)
-    alice.take(NETWORK, proof(BOBS), NOW)
+    alice.take_proved(NETWORK, proof(BOBS), NOW)
     with forbidden("NET-035"):  # she knows him, he does not know her
         alice.check_order(lab_quote(), NOW)
-    bob.take(NETWORK, proof(ALICES), NOW)
+    bob.take_shown(NETWORK, proof(ALICES), NOW)
     alice.given(NETWORK)
     alice.check_order(lab_quote(), NOW)
 
@@ -217,7 +217,7 @@ def test_a_blind_cannot_be_sent_back_or_guessed() -> None:
     alice, bob = pair.initiator.connection.proofs, pair.responder.connection.proofs
     alice.know(FRESH, own(ALICES), NOW)
     assert bob.asked(alice.ask(NETWORK)) is None
-    alice.take(NETWORK, proof(BOBS), NOW)
+    alice.take_proved(NETWORK, proof(BOBS), NOW)
     assert alice.asked(alice.ask(NETWORK)) is None
     assert alice.asked(NETWORK) is None
 
@@ -228,15 +228,19 @@ def test_nothing_is_proved_before_the_handshake() -> None:
     alice.know(FRESH, own(ALICES), NOW)
     assert alice.asked(alice.ask(NETWORK)) is None
     with refused("NET-037"):
-        alice.take(NETWORK, proof(BOBS), NOW)
+        alice.take_proved(NETWORK, proof(BOBS), NOW)
 
 
 def test_what_is_shown_unasked_or_of_an_unknown_network_is_refused() -> None:
-    pair, _, bob = meeting()
-    with refused("NET-034"):
-        bob.take(NETWORK, proof(ALICES), NOW)
+    pair, alice, bob = meeting()
+    with refused("NET-034"):  # or whoever she dialed would learn that she is in the lab
+        alice.take_shown(NETWORK, proof(BOBS), NOW)
     with refused("NET-033"):
-        bob.take(network_id(MALLORY.public), proof(ALICES), NOW)
+        alice.take_proved(network_id(MALLORY.public), proof(BOBS), NOW)
+    with refused("NET-034"):
+        bob.take_shown(NETWORK, proof(ALICES), NOW)
+    with refused("NET-034"):
+        bob.take_shown(network_id(MALLORY.public), proof(ALICES), NOW)
     assert bob.peer(NETWORK, pair.now) is None
 
 
@@ -245,7 +249,7 @@ def test_a_recorded_membership_proves_nothing_of_who_shows_it(key: SigningKey) -
     _, _, bob = meeting()
     bob.given(NETWORK)
     with refused("NET-024"):
-        bob.take(NETWORK, proof(member(key)), NOW)
+        bob.take_shown(NETWORK, proof(member(key)), NOW)
     assert bob.peer(NETWORK, NOW) is None
 
 
@@ -261,8 +265,14 @@ def test_who_is_revoked_is_out_with_the_roll_and_not_before() -> None:
     pair.exchange()
     assert pair.responder.last(RequestRefused).error.code is ErrorCode.NOT_MEMBER
     with refused("NET-026"):
-        bob.take(NETWORK, proof(ALICES), NOW)
-    bob.take(NETWORK, proof(replace(ALICES, epoch=1)), NOW)
+        bob.take_shown(NETWORK, proof(ALICES), NOW)
+    bob.take_shown(NETWORK, proof(replace(ALICES, epoch=1)), NOW)
+
+
+def test_nobody_is_a_member_of_a_network_whose_descriptor_has_expired() -> None:
+    over = Standing.first(NETWORK, replace(LAB, expires=int(NOW) + 60).sign(ROOT), None, NOW)
+    with refused("NET-015"):
+        verify_membership(proof(BOBS), descriptor=over.descriptor, roll=None, node=BOB.public, now=NOW + 60)
 
 
 def test_a_newer_descriptor_is_applied_to_who_is_there_already() -> None:
@@ -287,7 +297,7 @@ def test_a_membership_ends_at_its_expiry_on_both_sides() -> None:
     alice.know(FRESH, own(ALICES), NOW + 60)
     with forbidden("NET-035"):
         alice.check_order(lab_quote(), NOW + 60)
-    bob.take(NETWORK, proof(ALICES), NOW + 60)
+    bob.take_shown(NETWORK, proof(ALICES), NOW + 60)
     alice.given(NETWORK)
     alice.check_order(lab_quote(), NOW + 60)
     assert pair.responder.closed is None

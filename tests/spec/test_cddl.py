@@ -9,7 +9,18 @@ from typing import Any
 import cbor2
 import pytest
 
-from mycellm_proto import content_codec, economy, hello, invite, membership, network_calls, networks, roll, settlement
+from mycellm_proto import (
+    content_codec,
+    economy,
+    hello,
+    invite,
+    membership,
+    network_calls,
+    networks,
+    records,
+    roll,
+    settlement,
+)
 from mycellm_proto.fields import Shape
 from mycellm_proto.frames import FrameType
 from mycellm_proto.framing import FrameReader, RawFrame
@@ -37,7 +48,8 @@ SHAPES = (
     roll.ROLL,
     invite.INVITE,
     *network_calls.SHAPES.values(),
-    *(kind.shape for kind in settlement.ITEMS),
+    *(kind.shape for kind in (*settlement.ITEMS, *records.ITEMS)),
+    records.RECORD,
 )
 
 
@@ -66,7 +78,7 @@ def rule_of(raw: RawFrame) -> str:
 def test_every_rule_is_alone_in_its_file_and_used() -> None:
     reached = grammar("frame") + grammar("receipt") + grammar("chat-request") + grammar("answer")
     reached += "".join(grammar(shape.name) for shape in network_calls.SHAPES.values())
-    reached += "".join(grammar(kind.shape.name) for kind in settlement.ITEMS)
+    reached += "".join(grammar(kind.shape.name) for kind in (*settlement.ITEMS, *records.ITEMS))
     for name, text in rules().items():
         assert text in reached, name
         assert text.startswith("; "), name

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from mycellm_proto import codec, economy, frames, grease, hello, limits, membership, networks, receipt, settlement
+from mycellm_proto import (
+    codec,
+    economy,
+    frames,
+    grease,
+    hello,
+    limits,
+    membership,
+    networks,
+    receipt,
+    records,
+    settlement,
+)
 from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason, Operation, Role
 from mycellm_proto.errors import ErrorCode
@@ -83,6 +95,11 @@ def test_limits_that_the_prose_names_are_registered() -> None:
     registered = {entry["name"] for path in REGISTRIES.glob("*.toml") for entry in load(path.stem).get("entry", ())}
     assert named <= registered, named - registered
     assert "MAX_REQUEST" in stated
+
+
+def test_blocks_of_addresses() -> None:
+    stated = [(entry["name"], entry["lan"]) for entry in load("address-blocks")["entry"]]
+    assert stated == [(str(block), "yes" if lan else "no") for block, lan in records._BLOCKS]
 
 
 def test_reserved_values() -> None:

@@ -324,3 +324,26 @@ async def test_names_of_models_command_no_terminal(store: ReceiptStore, receipts
     await store.record("consumer", replace(evil), ReceiptState.OPENED)
     assert "\x1b" not in receipts()
     assert "\x1b" not in receipts("show", name(evil).hex())
+
+
+async def test_balance_says_who_owes_whom(filled: ReceiptStore, receipts: Program) -> None:
+    found = receipts.json("balance")
+    bob, alice = encode_node_id(BOB.public), encode_node_id(ALICE.public)
+    assert [(each["peer"], each["served_you"], each["can_spend_here"]) for each in found["peers"]] == [
+        (bob, TOTAL, TOTAL)
+    ]
+    assert found["pool"]["allowance"] == 100_000_000
+    assert found["unverified"] == 0
+    await filled.record("provider", settled(opened(2)), ReceiptState.SETTLED)
+    served = receipts.json("balance")["peers"][1]
+    assert (served["peer"], served["you_served"], served["can_spend_here"]) == (alice, TOTAL, 0)
+    assert bob in receipts("balance")
+    assert "are left" in receipts.said
+
+
+async def test_balance_counts_nothing_that_does_not_verify(filled: ReceiptStore, receipts: Program, path: Path) -> None:
+    await filled.aclose()
+    execute(path, "UPDATE receipts SET claim = claim + 1 WHERE role = 'consumer'")
+    found = receipts.json("balance", code=1)
+    assert (found["peers"], found["unverified"]) == ([], 1)
+    assert "do not verify" in receipts.said

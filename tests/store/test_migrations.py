@@ -90,7 +90,7 @@ async def test_an_older_file_can_be_read_after_a_node_has_upgraded_it(
     store: ReceiptStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.aclose()
-    monkeypatch.setattr(database, "HEAD", "0002")
+    monkeypatch.setattr(database, "HEAD", "9999")
     with pytest.raises(RevisionError, match="Start a node once"):
         stored(path)
 

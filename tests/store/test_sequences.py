@@ -72,19 +72,20 @@ async def test_a_closed_store_gives_none(store: ReceiptStore) -> None:
     with pytest.raises(StoreUnavailableError):
         await store.take_sequences(NETWORK, PROVIDER, 1)
     with pytest.raises(StoreUnavailableError):
-        await store.latest_open(NETWORK, PROVIDER)
+        await store.latest_open(NETWORK, PROVIDER, ALICE.public)
 
 
 async def test_the_newest_open_is_known_before_and_after_a_restart(store: ReceiptStore, opener: Opener) -> None:
-    assert await store.latest_open(NETWORK, PROVIDER) is None
+    assert await store.latest_open(NETWORK, PROVIDER, ALICE.public) is None
     first, third, second = opened(1), opened(3), opened(2)
     for evidence in (first, third, second):
         await store.record("consumer", evidence, ReceiptState.OPENED)
     await store.record("provider", opened(9), ReceiptState.OPENED)
-    assert await store.latest_open(NETWORK, PROVIDER) == name(third)
+    assert await store.latest_open(NETWORK, PROVIDER, ALICE.public) == name(third)
     writing = asyncio.create_task(store.record("consumer", opened(4), ReceiptState.OPENED))
-    assert await store.latest_open(NETWORK, PROVIDER) in (name(third), name(opened(4)))
+    assert await store.latest_open(NETWORK, PROVIDER, ALICE.public) in (name(third), name(opened(4)))
     await writing
     await store.aclose()
-    assert await (await opener()).latest_open(NETWORK, PROVIDER) == name(opened(4))
-    assert await (await opener()).latest_open(NETWORK, ALICE.public) is None
+    assert await (await opener()).latest_open(NETWORK, PROVIDER, ALICE.public) == name(opened(4))
+    assert await (await opener()).latest_open(NETWORK, ALICE.public, ALICE.public) is None
+    assert await (await opener()).latest_open(NETWORK, PROVIDER, bytes(32)) is None  # a new key has no open yet

@@ -22,7 +22,7 @@ from reference_node.identity import make_home
 from reference_node.store import ReceiptState, ReceiptStore, SequenceUsedError, StoreUnavailableError, keeper, spool
 from reference_node.store.database import open_writer
 
-from ..proto.pair import BOB, NOW
+from ..proto.pair import ALICE, BOB, NOW
 from .conftest import Clock, Opener
 from .evidence import CEILING, TOTAL, closed, name, opened, settled
 from .test_admit import admit, promised
@@ -75,7 +75,7 @@ async def test_nothing_new_begins_while_receipts_wait(store: ReceiptStore) -> No
         await admit(store, opened())
     with pytest.raises(StoreUnavailableError, match="full"):
         await store.take_sequences(DIRECT_NETWORK, BOB.public, 1)
-    assert await store.latest_open(DIRECT_NETWORK, BOB.public) == name(opened(60))
+    assert await store.latest_open(DIRECT_NETWORK, BOB.public, ALICE.public) == name(opened(60))
     await set_pages(store, NO_LIMIT)
     await store.record("consumer", opened(100), ReceiptState.OPENED)
     await (await admit(store, opened()))
@@ -121,10 +121,10 @@ async def test_a_crash_on_a_full_disk_loses_nothing_that_the_spool_holds(
     assert (found["consumer"].created, found["consumer"].state) == (NOW + 100, ReceiptState.SETTLED)
     assert len(stored(crashed / path.name)) == 62
     assert len(frauds(crashed / path.name)) == 1
-    assert await promised(again) == TOTAL + CEILING
+    assert promised(again) == TOTAL + CEILING
     await again.aclose()
     third = await ReceiptStore.open(crashed / path.name, clock=clock)
-    assert await promised(third) == TOTAL + CEILING
+    assert promised(third) == TOTAL + CEILING
     await third.aclose()
 
 
@@ -141,7 +141,7 @@ async def test_an_admission_that_only_the_spool_holds_counts_after_a_crash(
     crashed = tmp_path / "crashed"
     shutil.copytree(path.parent, crashed)
     again = await ReceiptStore.open(crashed / path.name, clock=clock)
-    assert await promised(again) == admitted * CEILING
+    assert promised(again) == admitted * CEILING
     with pytest.raises(SequenceUsedError):
         await admit(again, opened(2))
     await again.aclose()

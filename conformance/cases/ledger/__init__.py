@@ -1,8 +1,8 @@
-"""What a node keeps: receipts and claims, numbers, opens, the allowance, through restarts and crashes."""
+"""What a node keeps: receipts and claims, numbers, opens, credit and allowance, through restarts and crashes."""
 
 from __future__ import annotations
 
-from . import consumer, numbers, policy, provider
+from . import consumer, credit, numbers, policy, provider
 from .common import FAMILY
 
-__all__ = ["FAMILY", "consumer", "numbers", "policy", "provider"]
+__all__ = ["FAMILY", "consumer", "credit", "numbers", "policy", "provider"]

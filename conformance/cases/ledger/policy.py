@@ -44,7 +44,7 @@ async def offer_nothing_to_a_stranger(session: Session) -> None:
     await Initiator.connected(session)
 
 
-@case("serve-within-the-allowance", "NET-003~1", expect=Completes(permitted=True), needs=SERVES | {"start.allowance"})
+@case("serve-within-the-allowance", "NET-003~2", expect=Completes(permitted=True), needs=SERVES | {"start.allowance"})
 async def serve_within_the_allowance(session: Session) -> None:
     """A ceiling that fits the allowance is accepted."""
     _, side = await serving(session, allowance=_ALLOWANCE)
@@ -55,7 +55,7 @@ async def serve_within_the_allowance(session: Session) -> None:
 
 @case(
     "count-what-is-owed-afterwards",
-    "NET-003~1",
+    "NET-003~2",
     expect=Completes(permitted=True),
     needs=SERVES | {"start.allowance", "receipts"},
     twin="serve-within-the-allowance",
@@ -90,19 +90,19 @@ async def _exceed(session: Session) -> None:
 
 add(
     "refuse-beyond-the-allowance",
-    "NET-003~1",
-    expect=Refuses("ALLOWANCE_EXHAUSTED", numbers=True),
+    "NET-005~1",
+    expect=Refuses("INSUFFICIENT_CREDIT", numbers=True, permitted=True),
     fault=Fault.LEDGER_CEILING_BEYOND_ALLOWANCE,
-    page="The ceiling is one micro-credit above what the provider serves unpaid in a day.",
+    page="The ceiling is one micro-credit above what the provider gives in a day: no wait helps.",
     script=_exceed,
     needs=SERVES | {"start.allowance"},
     twin="serve-within-the-allowance",
 )
 add(
     "give-no-allowance-to-a-new-key",
-    "NET-003~1",
+    "NET-003~2",
     "NET-004~1",
-    expect=Refuses("ALLOWANCE_EXHAUSTED", numbers=True),
+    expect=Refuses("ALLOWANCE_EXHAUSTED", numbers=True, permitted=True),
     fault=Fault.LEDGER_ALLOWANCE_USED_BY_ANOTHER_KEY,
     page="One key's request holds most of the allowance; another key asks for as much. Keys are free: all share one.",
     script=_exceed,
@@ -115,14 +115,14 @@ def _one_accepted(record: Record) -> Iterator[Finding]:
     found = [each for each in exchanges(record) if each.request is not None]
     taken = [each.accept.event for each in found if each.accept is not None]
     if len(taken) > 1:
-        yield broken(f"{len(taken)} opens are accepted, and the allowance pays for one", "NET-003~1", taken[1])
+        yield broken(f"{len(taken)} opens are accepted, and the allowance pays for one", "NET-003~2", taken[1])
     elif not taken:
         yield Finding(verdict=Verdict.FAIL, message="none of the opens is accepted, and the allowance pays for one")
 
 
 @case(
     "reserve-the-allowance-at-once",
-    "NET-003~1",
+    "NET-003~2",
     expect=Shows("one of the requests is accepted", _one_accepted),
     needs=SERVES | {"start.allowance"},
     twin="serve-within-the-allowance",
@@ -140,7 +140,7 @@ async def reserve_at_once(session: Session) -> None:
 
 @case(
     "renew-the-allowance-after-a-day",
-    "NET-003~1",
+    "NET-003~2",
     expect=Completes(permitted=True),
     needs=SERVES | {"start.allowance", "clock"},
     twin="serve-within-the-allowance",

@@ -1,7 +1,7 @@
-"""Nodes that forget, claim too much, count a debt twice, or give credit to keys."""
+"""Nodes that forget, claim too much, count a debt twice, or give credit on no ground."""
 
 from __future__ import annotations
 
-from . import claiming, keeping
+from . import claiming, crediting, keeping
 
-MUTANTS = (*keeping.MUTANTS, *claiming.MUTANTS)
+MUTANTS = (*keeping.MUTANTS, *claiming.MUTANTS, *crediting.MUTANTS)

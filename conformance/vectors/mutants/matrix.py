@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.vectors.cases import vectors_of
 from conformance.vectors.judge import PASSED, Result, Verdict, judge
 
-from . import claims, encoding, framing, keys, members, networks, payment, settlement
+from . import claims, discovery, encoding, framing, keys, members, networks, payment, settlement
 from .mutant import VectorMutant
 
 MUTANTS: tuple[VectorMutant, ...] = (
@@ -20,6 +20,7 @@ MUTANTS: tuple[VectorMutant, ...] = (
     *networks.MUTANTS,
     *members.MUTANTS,
     *claims.MUTANTS,
+    *discovery.MUTANTS,
 )
 
 

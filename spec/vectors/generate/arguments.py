@@ -24,6 +24,7 @@ from mycellm_proto.network_calls import (
     decode_item,
     encode_item,
 )
+from mycellm_proto.records import Announce, Find, Found
 from mycellm_proto.settlement import AskBalance, Balance, Outcome, Report, Reserved, Settle, Settled, Settlement
 
 from .claim import OPEN, SIGNED_OPEN, claim, receipt
@@ -31,6 +32,7 @@ from .constants import ALICE, BOB, NOW, entropy
 from .family import HEX, DisagreementError, Family, Json, accept, case, outcome, reject
 from .members import AUTHORITY, BOBS, DORA, DORAS, INVITE, LAB, LAPTOP, NETWORK, ROLL, ROOT
 from .notation import as_map
+from .record import RECORD
 from .reserve import HONEST
 
 _LAB, _ROLL = LAB.sign(ROOT), ROLL.sign(AUTHORITY)
@@ -99,6 +101,10 @@ _ITEMS: tuple[tuple[str, Item], ...] = (
     ),
     ("accept-balance", AskBalance(network=NETWORK)),
     ("accept-balanced", Balance(balance=5_000_000, reserved=1000)),
+    ("accept-find", Find(network=entropy("blind"), most=64)),
+    ("accept-found", Found(records=(RECORD.sign(BOB),))),
+    ("accept-found-nothing", Found(records=())),
+    ("accept-announce", Announce(record=RECORD.sign(BOB))),
     ("accept-report", Report(first=SIGNED_OPEN, second=sign(ALICE, replace(OPEN, ceiling=1)))),
 )
 _RESERVE, _SETTLE, _SETTLED, _BALANCED = (_ITEMS[at][1] for at in (0, 3, 5, 7))
@@ -115,7 +121,11 @@ _BAD_ITEMS: tuple[tuple[str, str, Item, Callable[[dict[int, Value]], object]], .
     ("reject-settled-outcome-4", "CAL-015~1", _SETTLED, _put(0, [{0: 4, 2: 0}])),
     ("reject-settled-negative", "CAL-015~1", _SETTLED, _put(0, [{0: 1, 2: -1}])),
     ("reject-balanced-beyond-amount", "CAL-015~1", _BALANCED, _put(0, 1 << 53)),
-    ("reject-report-of-one-open", "CAL-015~1", _ITEMS[8][1], _drop(1)),
+    ("reject-find-nothing", "CAL-015~1", _ITEMS[8][1], _put(1, 0)),
+    ("reject-find-65", "CAL-015~1", _ITEMS[8][1], _put(1, 65)),
+    ("reject-found-65", "CAL-015~1", _ITEMS[9][1], _put(0, [[b"\xa0", bytes(64)]] * 65)),
+    ("reject-announce-half-signed", "SIG-001~1", _ITEMS[11][1], _put(0, _HALF)),
+    ("reject-report-of-one-open", "CAL-015~1", _ITEMS[-1][1], _drop(1)),
 )
 
 

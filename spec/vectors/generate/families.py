@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     accumulated,
+    address,
     arguments,
     billing,
     claim,
@@ -24,6 +25,7 @@ from . import (
     nodeid,
     quote,
     receipts,
+    record,
     reserve,
     revocation,
     roll,
@@ -66,6 +68,8 @@ _MODULES = (
     arguments,
     reserve,
     claim,
+    record,
+    address,
     exchange,
 )
 

@@ -1,0 +1,35 @@
+"""The networks in a home directory where no node runs, for a command."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from .desk import Desk
+from .folder import NetworksFolder
+from .networks import Networks
+from .places import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mycellm_proto.invite import Contact
+
+    from ..config import Settings
+    from ..identity import Identity
+    from ..node.peer_link import PeerLink
+
+
+@contextlib.asynccontextmanager
+async def desk_of(settings: Settings, identity: Identity) -> AsyncIterator[Desk]:
+    """The desk of this home; what it reaches is closed at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def reach(contact: Contact) -> PeerLink:
+            from ..node.visit import visit  # late: it loads QUIC, and most actions reach nobody
+
+            return await stack.enter_async_context(visit(unpacked(contact)[0], contact.node, identity))
+
+        networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, time.time)
+        yield Desk(networks, now=time.time, reach=reach)
