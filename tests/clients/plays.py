@@ -18,9 +18,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 WITHOUT_S = 12.0
 """A client that is told of no node must not find it in this time; then it is stopped in whatever it tries."""
 QUESTION = "Reply with one word: ping"
-TOO_LONG = ("models import", "Prompt is too long")
-"""A prompt that the embedded model has no room for is answered with what to do about it; Claude Code knows the error,
-and says it in words of its own.
+TOO_LONG = ("models import", "Prompt is too long", "out of room in the model's context window")
+"""A prompt that the embedded model has no room for is answered with what to do about it. Claude Code and Codex know the
+error of their API, and say it in words of their own.
 """
 ANY_REFUSAL = frozenset(range(400, 500))
 
@@ -140,14 +140,19 @@ def codex(client: Client, served: Served, box: Sandbox) -> Checks:
     """Codex, with the settings that `env` puts between ``codex exec`` and the prompt."""
     settings = shlex.split(served.command("codex"))[2:-1]
 
-    def command(prompt: str) -> Sequence[str]:
+    def command(prompt: str, settings: Sequence[str] = settings) -> Sequence[str]:
         return (client.package.program("codex"), "exec", *settings, "--skip-git-repo-check", prompt)
 
-    yield from _turns(command, client, served, box, "")
+    # Its tools are functions of JavaScript, which the tool ``exec`` runs.
+    yield from _turns(command, client, served, box, ("exec", {"input": "text('from the tool')"}))
+    if served.place == LOCAL:
+        yield _without(served, box, command(QUESTION, ()), served.variables(*client.exports))
 
 
-def _turns(command: Command, client: Client, served: Served, box: Sandbox, tool: str) -> Checks:
-    """A turn, a turn with a tool that runs a command of the shell, and one without the variable."""
+def _turns(
+    command: Command, client: Client, served: Served, box: Sandbox, tool: str | tuple[str, Mapping[str, str]]
+) -> Checks:
+    """A turn, one with a tool, and one without the variable. A tool without arguments runs a command of the shell."""
     variables = served.variables(*client.exports)
     ended = box.run(command(QUESTION), variables)
     if served.place == EMBEDDED:
@@ -157,13 +162,13 @@ def _turns(command: Command, client: Client, served: Served, box: Sandbox, tool:
         return
     answered = ended.status == 0 and SCRIPTED_TEXT in ended.output
     yield judged("turn", "" if answered else ended.told(), ended.seconds)
-    if tool:
-        mark = box.work / "mark.txt"
-        words = {"command": f"echo tool-ran > {mark}", "description": "Leave a mark"}
-        ended = box.run(command(calling(tool, words)), variables)
-        worked = ended.status == 0 and "TOOL_RESULT_SEEN" in ended.output and mark.exists()
-        yield judged("tool turn", "" if worked else ended.told(), ended.seconds)
-    if served.place == LOCAL and any("BASE" in name for name in variables):
+    mark = box.work / "mark.txt"
+    shell = {"command": f"echo tool-ran > {mark}", "description": "Leave a mark"}
+    name, words = (tool, shell) if isinstance(tool, str) else tool
+    ended = box.run(command(calling(name, words)), variables)
+    worked = ended.status == 0 and "TOOL_RESULT_SEEN" in ended.output and (mark.exists() or words is not shell)
+    yield judged("tool turn", "" if worked else ended.told(), ended.seconds)
+    if served.place == LOCAL and words is shell:
         yield _without(served, box, command(QUESTION), variables)
 
 
