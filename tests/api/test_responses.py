@@ -96,7 +96,8 @@ async def test_tools_of_namespaces_keep_them(scripted: Served) -> None:
             ("a", "go"), ("a", "stay"), ("b", "go"),
         ]  # fmt: skip
         result = {"type": "function_call_output", "call_id": made["call_id"], "output": "sunny"}
-        shown = await post(scripted, PATH, input=[*asked, made, result, *user("SHOW_REQUEST")])
+        said = [{"role": "assistant", "content": "Sunny."}]
+        shown = await post(scripted, PATH, input=[*asked, made, result, *said, *user("SHOW_REQUEST")])
         text = json.loads(shown.json["output"][0]["content"][0]["text"])
         assert text["messages"][1]["calls"][0]["name"] == told
     refused = await post(scripted, PATH, input=[{"type": "additional_tools", "tools": 7}, *user("hi")])
