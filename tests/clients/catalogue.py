@@ -17,6 +17,9 @@ _LANGCHAIN = ("langchain==1.5.2", "langchain-openai==1.7.4", "langchain-anthropi
 _NODE_SDKS = ("openai@6.49.0", "@anthropic-ai/sdk@1.14.0", "zod@4.6.7")
 _AIDER = Package(PYPI, ("aider-chat==0.86.2",))
 
+PREDECESSOR = Package(PYPI, ("mycellm==0.8.0",))
+"""What was deployed before this node; a benchmark compares them."""
+
 
 def _vocabulary() -> Mapping[str, str]:
     """LangChain's default embeddings fetch the vocabulary of OpenAI's models; a package of aider's carries it."""
