@@ -187,7 +187,7 @@ class Reading:
         if name not in self._callable:
             raise _bad("a call of a tool that may not be called", "INF-037")
         self._calls += 1
-        if self._calls > (1 if request.parallel_tool_calls is False else limits.MAX_CALLS):
+        if self._calls > (1 if request.parallel_tool_calls is False else limits.MAX_TOOL_CALLS):
             raise _bad("more calls than may be", "INF-037")
         self._in_call = True
 

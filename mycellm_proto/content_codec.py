@@ -1,14 +1,13 @@
 """The content of a request as bytes: SPEC.md section "Inference exchange".
 
 One table of fields for each operation serves both directions. What a shape cannot say, because it is between two
-fields, `_check_consistency` does (INF-034). `features` names what a request wants of a model, for whoever has to refuse
-what it does not apply (INF-006).
+fields, `_check_consistency` does (INF-034).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import codec, limits
@@ -82,7 +81,7 @@ _MESSAGE = _shape(
     "message",
     Field(0, "role", registered(Role)),
     Field(1, "content", _LONG),
-    Field(2, "calls", array(nested(_CALL, ToolCall), limits.MAX_CALLS, 1), optional=True),
+    Field(2, "calls", array(nested(_CALL, ToolCall), limits.MAX_TOOL_CALLS, 1), optional=True),
     Field(4, "call_id", _NAME, optional=True),
     Field(6, "name", _NAME, optional=True),
     Field(8, "reasoning", _LONG, optional=True),
@@ -102,7 +101,12 @@ _FORMAT = _shape(
     Field(3, "strict", boolean(), optional=True),
 )
 
-_HEAD = (Field(0, "operation", registered(Operation)), Field(1, "model", text(limits.MAX_MODEL_ID, 1)))
+
+def _head(operation: Operation) -> tuple[Field, Field]:
+    only = Kind(integer(operation, operation).read, int)
+    return Field(0, "operation", only), Field(1, "model", text(limits.MAX_MODEL_ID, 1))
+
+
 _DEADLINE = Field(4, "deadline_ms", integer(limits.MAX_DEADLINE_MS, 1))
 _GENERATED = (
     Field(3, "max_tokens", integer(limits.MAX_TOKENS, 1)),
@@ -110,7 +114,7 @@ _GENERATED = (
     Field(5, "stop", array(text(limits.MAX_STOP_SEQUENCE, 1), limits.MAX_STOP_SEQUENCES, 1), optional=True),
     Field(18, "top_logprobs", integer(limits.MAX_TOP_LOGPROBS), optional=True),
 )
-_SAMPLING = (
+SAMPLING = (
     Field(6, "temperature", integer(2 * MILLION), optional=True),
     Field(7, "top_p", integer(MILLION, 1), optional=True),
     Field(8, "top_k", integer(limits.MAX_TOKENS), optional=True),
@@ -121,11 +125,11 @@ _SAMPLING = (
     Field(14, "repetition_penalty", integer(10 * MILLION, 1), optional=True),
     Field(16, "logit_bias", array(_bias(), limits.MAX_LOGIT_BIAS, 1), optional=True),
 )
-_SAMPLING_NAMES = tuple(field.name for field in _SAMPLING)
+_SAMPLING_NAMES = tuple(field.name for field in SAMPLING)
 
-_FIELDS: Mapping[Operation, tuple[Field, ...]] = {
+FIELDS: Mapping[Operation, tuple[Field, ...]] = {
     Operation.CHAT: (
-        *_HEAD,
+        *_head(Operation.CHAT),
         Field(2, "messages", array(nested(_MESSAGE, Message), limits.MAX_MESSAGES, 1)),
         *_GENERATED,
         Field(20, "tools", array(nested(_TOOL, Tool), limits.MAX_TOOLS, 1), optional=True),
@@ -134,18 +138,18 @@ _FIELDS: Mapping[Operation, tuple[Field, ...]] = {
         Field(26, "response_format", nested(_FORMAT, ResponseFormat), optional=True),
         Field(28, "reasoning_effort", registered(ReasoningEffort), optional=True),
     ),
-    Operation.COMPLETE: (*_HEAD, Field(2, "prompt", _PROMPT), *_GENERATED),
+    Operation.COMPLETE: (*_head(Operation.COMPLETE), Field(2, "prompt", _PROMPT), *_GENERATED),
     Operation.EMBED: (
-        *_HEAD,
+        *_head(Operation.EMBED),
         Field(2, "inputs", array(_PROMPT, limits.MAX_INPUTS, 1)),
         _DEADLINE,
         Field(30, "dimensions", integer(limits.MAX_DIMENSIONS, 1), optional=True),
     ),
 }
-CHAT_REQUEST = _shape("chat-request", *_FIELDS[Operation.CHAT], *_SAMPLING)
-COMPLETION_REQUEST = _shape("completion-request", *_FIELDS[Operation.COMPLETE], *_SAMPLING)
-EMBEDDING_REQUEST = _shape("embedding-request", *_FIELDS[Operation.EMBED])
-_SHAPES = {
+CHAT_REQUEST = _shape("chat-request", *FIELDS[Operation.CHAT], *SAMPLING)
+COMPLETION_REQUEST = _shape("completion-request", *FIELDS[Operation.COMPLETE], *SAMPLING)
+EMBEDDING_REQUEST = _shape("embedding-request", *FIELDS[Operation.EMBED])
+SHAPES = {
     Operation.CHAT: CHAT_REQUEST,
     Operation.COMPLETE: COMPLETION_REQUEST,
     Operation.EMBED: EMBEDDING_REQUEST,
@@ -154,9 +158,9 @@ _SHAPES = {
 
 def encode_content(content: Content, extra: Mapping[int, codec.Value] | None = None) -> bytes:
     """The bytes that are committed to and sent. ``extra`` are reserved keys (EXT-005)."""
-    entries = write_fields(_FIELDS[content.operation], content)
+    entries = write_fields(FIELDS[content.operation], content)
     if not isinstance(content, EmbeddingRequest):
-        entries |= write_fields(_SAMPLING, content.sampling)
+        entries |= write_fields(SAMPLING, content.sampling)
     return codec.encode({**(extra or {}), **entries})
 
 
@@ -177,7 +181,7 @@ def decode_content(content: bytes, agreed: frozenset[Operation] = frozenset(Oper
         operation = Operation(wanted)
         if operation not in agreed:
             raise RemoteProtocolError("capability not agreed", code=ErrorCode.UNSUPPORTED, requirement="VER-004")
-    attributes = _SHAPES[operation].read(value)
+    attributes = SHAPES[operation].read(value)
     del attributes["operation"]
     made = _make(operation, attributes)
     _check_consistency(made)
@@ -233,67 +237,6 @@ def _require(holds: bool, name: str, what: str) -> None:
         raise error
 
 
-OPERATION_KEY = 0
-"""The key of the operation itself."""
-_FINE = frozenset(
-    (
-        "messages.calls",
-        "messages.name",
-        "messages.reasoning",
-        "prompt.tokens",
-        "inputs.tokens",
-        "tools.strict",
-        "response_format.schema",
-    )
-)
-FEATURES = _FINE | {field.name for shape in _SHAPES.values() for field in shape.fields if field.optional}
-"""Every name that `features` can give: the optional parameters, and parts of parameters that not every model does."""
-
-
-def features(content: Content) -> Iterator[tuple[str, int]]:
-    """What this request wants of a model, beyond text for text: (a name of `FEATURES`, its key in the content).
-
-    What every model does by doing nothing is not among them: ``tool_choice`` AUTO or NONE, ``parallel_tool_calls``
-    true, ``strict`` false.
-    """
-    match content:
-        case ChatRequest():
-            yield from ((name, 2) for name in _in_messages(content.messages))
-            yield from ((name, 20) for name in _in_tools(content))
-            if content.response_format is not None and content.response_format.schema is not None:
-                yield "response_format.schema", 26
-        case CompletionRequest(prompt=tuple()):
-            yield "prompt.tokens", 2
-        case EmbeddingRequest() if not all(isinstance(each, str) for each in content.inputs):
-            yield "inputs.tokens", 2
-    sampling = () if isinstance(content, EmbeddingRequest) else write_fields(_SAMPLING, content.sampling)
-    written = {*write_fields(_FIELDS[content.operation], content), *sampling}
-    for field in _SHAPES[content.operation].fields:
-        if field.optional and field.key in written and not _is_nothing(content, field.name):
-            yield field.name, field.key
-
-
-def _in_messages(messages: tuple[Message, ...]) -> Iterator[str]:
-    if any(message.calls or message.role is Role.TOOL for message in messages):
-        yield "messages.calls"
-    if any(message.name is not None for message in messages):
-        yield "messages.name"
-    if any(message.reasoning is not None for message in messages):
-        yield "messages.reasoning"
-
-
-def _in_tools(request: ChatRequest) -> Iterator[str]:
-    if any(tool.strict for tool in request.tools):
-        yield "tools.strict"
-
-
-def _is_nothing(content: Content, name: str) -> bool:
-    """Whether the parameter asks for what happens anyway."""
-    if name == "tool_choice":
-        return getattr(content, name) in (ToolMode.AUTO, ToolMode.NONE)
-    return name == "parallel_tool_calls" and getattr(content, name)
-
-
 def parameter_name(operation: Operation, key: int) -> str | None:
     """The name of ``key`` in a content of that operation, as an UNSUPPORTED tells it; None for no key of it."""
-    return next((field.name for field in _SHAPES[operation].fields if field.key == key), None)
+    return next((field.name for field in SHAPES[operation].fields if field.key == key), None)

@@ -32,7 +32,7 @@ MAX_TOOLS = 512
 """Tools that a request may offer: clients with many tool servers pass the 128 of some HTTP APIs."""
 MAX_NAME = 128
 """Bytes of the name of a tool, a speaker or a schema, and of a call's id: twice what the common HTTP APIs allow."""
-MAX_CALLS = 64
+MAX_TOOL_CALLS = 64
 """Tool calls of one message or one answer."""
 MAX_LOGIT_BIAS = 1024
 """Entries of a logit bias: more than the common HTTP APIs allow."""

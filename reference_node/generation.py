@@ -14,8 +14,8 @@ from typing import Protocol
 
 from mycellm_proto.answer import Logprob, Part
 from mycellm_proto.content import Content, FinishReason, Operation
-from mycellm_proto.content_codec import OPERATION_KEY, features
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.features import OPERATION_KEY, features
 
 COMMON = frozenset(("stop", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed"))
 """What a model applies that says nothing else."""
@@ -25,7 +25,7 @@ COMMON = frozenset(("stop", "temperature", "top_p", "top_k", "min_p", "presence_
 class Abilities:
     """What a model does: its operations, and by name every parameter that it applies.
 
-    The names are `mycellm_proto.content_codec.FEATURES`.
+    The names are `mycellm_proto.features.FEATURES`.
     """
 
     operations: frozenset[Operation] = frozenset((Operation.CHAT,))

@@ -7,6 +7,7 @@ One router module an area (`owner`, `drain`, `models`); `create_admin` joins the
 from __future__ import annotations
 
 from .app import PREFIX, create_admin
+from .discovery import discovery_routes
 from .drain import Drain, drain_routes
 from .errors import AdminError
 from .models import model_routes
@@ -14,5 +15,13 @@ from .network import network_routes
 from .owner import owner_routes
 
 __all__ = [
-    "PREFIX", "AdminError", "Drain", "create_admin", "drain_routes", "model_routes", "network_routes", "owner_routes",
-]  # fmt: skip
+    "PREFIX",
+    "AdminError",
+    "Drain",
+    "create_admin",
+    "discovery_routes",
+    "drain_routes",
+    "model_routes",
+    "network_routes",
+    "owner_routes",
+]

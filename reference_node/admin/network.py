@@ -11,6 +11,7 @@ from mycellm_proto.limits import MAX_AMOUNT, MAX_NETWORK_MODELS, MAX_NETWORK_NAM
 from mycellm_proto.nodeid import decode_node_id
 
 from ..config import parse_address
+from ..keyring import KeyringError
 from ..networks import (
     INVITE_LIFE_S,
     MAX_LABEL,
@@ -23,10 +24,11 @@ from ..networks import (
 from .errors import AdminError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ..config import Address
     from ..networks import Desk
+    from ..settlement import Balances
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Roles = list[Literal["consumer", "provider"]]
@@ -67,6 +69,13 @@ class Invited(_Order):
     """An invite that was received."""
 
     invite: str = Field(max_length=4096, description="The text that begins with mycellm-invite:.")
+    as_node: bool = Field(default=False, description="As this node itself, not as its account.")
+
+
+class Statement(_Order):
+    """What an account says of its older node certificates."""
+
+    statement: str = Field(max_length=4096, description="The text that begins with mycellm-account-epoch:.")
 
 
 class Admitted(_Order):
@@ -78,14 +87,22 @@ class Admitted(_Order):
     label: Label = ""
 
 
-def network_routes(desk: Desk, listening: Callable[[], list[Address]]) -> APIRouter:
-    """The routes for ``desk``; ``listening`` says where this node is reached."""
+def network_routes(desk: Desk, listening: Callable[[], list[Address]], balances: Balances) -> APIRouter:
+    """The routes for ``desk`` and ``balances``; ``listening`` says where this node is reached."""
     router = APIRouter(tags=["networks"])
 
     @router.get("/networks")
     async def show(name: str | None = None) -> dict[str, Any]:
         """The networks that this node is in."""
         return _refused(lambda: desk.show(name))
+
+    @router.get("/networks/balances")
+    async def balance(name: str | None = None) -> dict[str, Any]:
+        """What this node's member has, in micro-credits, in the networks with a settlement node."""
+        try:
+            return await balances.show(name)
+        except NetworkError as error:
+            raise _error(error) from None
 
     @router.post("/networks", status_code=201)
     async def create(order: NewNetwork) -> dict[str, Any]:
@@ -108,10 +125,7 @@ def network_routes(desk: Desk, listening: Callable[[], list[Address]]) -> APIRou
     @router.post("/networks/join", status_code=201)
     async def join(order: Invited) -> dict[str, Any]:
         """Become a member by an invite."""
-        try:
-            return await desk.join(order.invite)
-        except NetworkError as error:
-            raise _error(error) from None
+        return await _awaited(desk.join(order.invite, as_node=order.as_node))
 
     @router.delete("/networks/{name}")
     async def leave(name: str) -> dict[str, Any]:
@@ -136,6 +150,11 @@ def network_routes(desk: Desk, listening: Callable[[], list[Address]]) -> APIRou
     async def revoke(name: str, member: str) -> dict[str, Any]:
         """Put a member out."""
         return _refused(lambda: desk.revoke(name, _member(member)))
+
+    @router.post("/networks/{name}/revocations", status_code=201)
+    async def revoke_certificates(name: str, order: Statement) -> dict[str, Any]:
+        """Let an account's older node certificates be void; a member's node sends it to the authority's."""
+        return await _awaited(desk.revoke_certificates(name, order.statement))
 
     @router.post("/networks/{name}/invites", status_code=201)
     async def invite(name: str, order: NewInvite) -> dict[str, Any]:
@@ -166,6 +185,15 @@ def _refused(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return action()
     except NetworkError as error:
         raise _error(error) from None
+
+
+async def _awaited(action: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return await action
+    except NetworkError as error:
+        raise _error(error) from None
+    except KeyringError as error:
+        raise AdminError(409, "keyring", str(error)) from None
 
 
 def _error(error: NetworkError) -> AdminError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_HELP = "networks with members, rules and accounts: create, invite, join, members, revoke, show"
+_HELP = "networks with members, rules and accounts: create, invite, join, members, revoke, balance, show"
 _EPILOG = """
 A running node is asked to do it; where none runs it is done in the home directory. Amounts are in micro-credits.
 NAME is what `network show` prints, or the network's id.
@@ -45,17 +46,25 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
 
     show = add("show", "the networks that this node is in (the default)", named=False)
     show.add_argument("name", nargs="?", metavar="NAME", help="only this one")
+    balance = add("balance", "what this node's member has, in the networks with a settlement node", named=False)
+    balance.add_argument("name", nargs="?", metavar="NAME", help="only in this one")
     _add_create(add("create", "make a network; this node becomes its authority and, unless told otherwise, "
                               "keeps its accounts"))  # fmt: skip
     _add_invite(add("invite", "print an invite: whoever has its text can become a member"))
     join = add("join", "become a member by an invite", named=False)
     join.add_argument("invite", metavar="INVITE", help="the text that begins with mycellm-invite:, or - to read it")
+    join.add_argument("--as-node", action="store_true",
+                      help="as this node itself, not as the account that `keys install` gave it")  # fmt: skip
     admit = add("admit", "admit a node without an invite, or give a member other roles and a further quota")
     admit.add_argument("member", metavar="ID", help="a node's id, or an account's")
     _add_membership(admit)
     add("members", "who is and was a member, and the invites; only at the authority")
     revoke = add("revoke", "put a member out: at the settlement node at once, elsewhere within a minute")
-    revoke.add_argument("member", metavar="ID", help="as `network members` prints it")
+    what = revoke.add_mutually_exclusive_group(required=True)
+    what.add_argument("member", nargs="?", metavar="ID", help="as `network members` prints it")
+    what.add_argument("--statement", metavar="FILE",
+                      help="what `keys revoke` wrote: an account withdraws its older node certificates; a member "
+                           "sends it to the authority")  # fmt: skip
     withdraw = add("withdraw", "let an invite be used no more; who came in by it stays")
     withdraw.add_argument("invite", metavar="INVITE", help="its text, or its serial number in `network members`")
     add("leave", "be a member no more")
@@ -94,13 +103,14 @@ def _add_invite(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Do it, in the running node or in the home."""
+    from ..keyring import KeyringError
     from ..networks import NetworkError
 
     args.action = args.action or "show"
     admin = node_api.admin(settings)
     try:
         answer = _online(args, admin) if admin is not None else _offline(args, settings)
-    except NetworkError as error:
+    except (NetworkError, KeyringError) as error:
         raise CommandError(str(error)) from None
     if args.json:
         output.result_json(answer)
@@ -117,12 +127,17 @@ def _online(args: argparse.Namespace, admin: node_api.Admin) -> dict[str, Any]:
     path = f"/networks/{quote(name, safe='')}"
     requests: dict[str, Callable[[], tuple[str, str, object]]] = {
         "show": lambda: ("GET", f"/networks?name={quote(name)}" if name else "/networks", None),
+        "balance": lambda: ("GET", f"/networks/balances?name={quote(name)}" if name else "/networks/balances", None),
         "create": lambda: ("POST", "/networks", _terms(args) | {"name": name}),
-        "join": lambda: ("POST", "/networks/join", {"invite": _invite_text(args)}),
+        "join": lambda: ("POST", "/networks/join", {"invite": _invite_text(args), "as_node": args.as_node}),
         "leave": lambda: ("DELETE", path, None),
         "members": lambda: ("GET", f"{path}/members", None),
         "admit": lambda: ("POST", f"{path}/members", _seat(args) | {"member": args.member}),
-        "revoke": lambda: ("DELETE", f"{path}/members/{quote(args.member, safe='')}", None),
+        "revoke": lambda: (
+            ("DELETE", f"{path}/members/{quote(args.member, safe='')}", None)
+            if args.member
+            else ("POST", f"{path}/revocations", {"statement": _statement(args)})
+        ),
         "invite": lambda: (
             "POST",
             f"{path}/invites",
@@ -151,6 +166,8 @@ def _seat(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _offline(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    if args.action == "balance":
+        raise CommandError("Only a running node can ask a settlement node. Start it first.")
     if args.action in ("show", "members"):
         return asyncio.run(_at_home(args, settings))  # also while a node starts
     with runfile.claim(settings.home):  # so that no node starts with what was before
@@ -163,9 +180,11 @@ async def _at_home(args: argparse.Namespace, settings: Settings) -> dict[str, An
 
     identity = load_or_create(settings.home)
     async with desk_of(settings, identity) as desk:
-        if args.action == "join":
-            async with asyncio.timeout(JOIN_S):
-                return await desk.join(_invite_text(args))
+        async with asyncio.timeout(JOIN_S):
+            if args.action == "join":
+                return await desk.join(_invite_text(args), as_node=args.as_node)
+            if args.action == "revoke" and args.statement:
+                return await desk.revoke_certificates(args.name, _statement(args))
         actions: dict[str, Callable[[], dict[str, Any]]] = {
             "show": lambda: desk.show(args.name),
             "create": lambda: desk.create(_typed_terms(args, identity.node_id)),
@@ -230,6 +249,13 @@ def _quota(args: argparse.Namespace) -> int:
 def _invite_text(args: argparse.Namespace) -> str:
     text: str = args.invite
     return sys.stdin.readline().strip() if text == "-" else text
+
+
+def _statement(args: argparse.Namespace) -> str:
+    try:
+        return Path(args.statement).read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{args.statement} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def _serial(text: str) -> str:

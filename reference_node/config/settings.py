@@ -19,6 +19,7 @@ from .values import (
     one_of,
     parse_address,
     parse_allowed,
+    parse_announced,
     parse_key,
     parse_ledger,
     parse_model,
@@ -57,6 +58,12 @@ class Settings:
     queue: int
     no_prefix_cache: bool
     peer: tuple[PeerAddress, ...]
+    discover: bool
+    bootstrap: tuple[PeerAddress, ...]
+    announce: tuple[Address, ...]
+    ask_found: bool
+    found_peers: int
+    no_mdns: bool
     allow: tuple[bytes | None, ...]
     block: tuple[bytes, ...]
     share: tuple[tuple[bytes, Models], ...]
@@ -86,6 +93,11 @@ class Settings:
             return Access(anyone=self.quic.is_loopback, node_ids=frozenset())
         named = frozenset(entry for entry in self.allow if entry is not None)
         return Access(anyone=None in self.allow, node_ids=named)
+
+    @property
+    def discovers(self) -> bool:
+        """Whether this node takes part in the discovery of the direct network."""
+        return self.discover or bool(self.bootstrap)
 
     @property
     def sharing(self) -> Sharing:
@@ -176,6 +188,19 @@ SETTINGS: tuple[Setting, ...] = (
             help="forget a prompt when its answer is over; otherwise later prompts of the same consumer go on from it"),
     Setting(name="peer", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
             help="a node to use; may be repeated"),
+    Setting(name="discover", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="find nodes that share no network with this one, and be found by them"),
+    Setting(name="bootstrap", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
+            help="a node that knows others, to begin with; may be repeated. Means --discover"),
+    Setting(name="announce", parse=parse_announced, default=(), metavar="IP:PORT", group=_PEERS, several=True,
+            help="where other nodes reach this one, if not where --quic listens; may be repeated, the first four "
+                 "count"),
+    Setting(name="ask_found", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="send prompts also to nodes that --discover found, though nobody vouches for them"),
+    Setting(name="found_peers", parse=between(0, 128), default="16", metavar="N", group=_PEERS,
+            help="nodes that this one finds by itself and stays connected with, in all networks together; 0: none"),
+    Setting(name="no_mdns", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="neither show this node's id on the LAN nor look there; on loopback that is never done"),
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
             help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
                  "address, otherwise nobody"),

@@ -80,6 +80,15 @@ def parse_address(text: str) -> Address:
     return Address(host=host, port=int(port))
 
 
+def parse_announced(text: str) -> Address:
+    """``IP:PORT`` as records carry it. Raises `ValueError`."""
+    address = parse_address(text)
+    host = ipaddress.ip_address(address.host)  # a name could come to mean another host
+    if host.is_unspecified or "%" in address.host or address.port == 0:
+        raise ValueError("write an address and a port at which other nodes reach this one, such as 192.0.2.7:7420")
+    return address
+
+
 def parse_peer(text: str) -> PeerAddress:
     """``NODEID@HOST:PORT``. Raises `ValueError`."""
     node_id, separator, address = text.partition("@")

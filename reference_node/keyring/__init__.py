@@ -13,6 +13,7 @@ from .certificate import (
     install,
     installed,
     read_certificate,
+    read_epoch,
     write_certificate,
     write_epoch,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "make_backup",
     "open_account",
     "read_certificate",
+    "read_epoch",
     "restore_backup",
     "rotate",
     "write_certificate",

@@ -7,9 +7,9 @@ networks whose authority this node is, and `Desk` is what people and programs as
 from __future__ import annotations
 
 from .authority import INVITE_LIFE_S, Terms
-from .desk import MAX_LABEL, Card, Desk
+from .desk import MAX_LABEL, Desk
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
-from .folder import NetworksFolder
+from .folder import NetworksFolder, known_networks
 from .held import HeldNetwork
 from .home import desk_of
 from .introductions import Introductions
@@ -23,7 +23,6 @@ __all__ = [
     "INVITE_LIFE_S",
     "MAX_LABEL",
     "AmbiguousNetworkError",
-    "Card",
     "Desk",
     "HeldNetwork",
     "Introductions",
@@ -35,6 +34,7 @@ __all__ = [
     "UnknownNetworkError",
     "Upkeep",
     "desk_of",
+    "known_networks",
     "parse_digest",
     "parse_roles",
     "terms",

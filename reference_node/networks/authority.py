@@ -155,7 +155,10 @@ class Authority:
 
     def join(self, join: Join, *, caller: bytes, now: float) -> Joined:
         """Answer JOIN of the node ``caller``. Raises `NetworkError`, `RemoteProtocolError`."""
-        read_holder(join.member, join.node_certificate, node=caller, now=now)
+        certificate = read_holder(join.member, join.node_certificate, node=caller, now=now)
+        roll = self.held.standing.roll
+        if certificate is not None and roll is not None and roll.voids(certificate.account, certificate.epoch):
+            raise NetworkError("The account has withdrawn this node certificate.", ErrorCode.NOT_MEMBER)
         row = self._admitted(join, now)
         return Joined(
             descriptor=self.held.standing.signed_descriptor,

@@ -5,7 +5,6 @@ The admin API and the command line give these answers alike, with a running node
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
@@ -13,9 +12,10 @@ from mycellm_proto.invite import Contact
 from mycellm_proto.membership import MemberRole
 from mycellm_proto.nodeid import encode_node_id
 
+from ..keyring import read_epoch
 from .authority import INVITE_LIFE_S, serial_of
 from .errors import NetworkError
-from .joining import join, read_text
+from .joining import join, read_text, revoke
 from .networks import MAX_NETWORKS
 from .places import packed
 from .register import Seat
@@ -23,10 +23,10 @@ from .register import Seat
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mycellm_proto.membership import NodeCertificate
     from mycellm_proto.signed import Signed
 
     from ..config import Address
+    from ..keyring import Installed
     from ..node.peer_link import PeerLink
     from .authority import Terms
     from .held import HeldNetwork
@@ -38,16 +38,8 @@ MAX_LABEL = 64
 """Characters of what an administrator calls a member."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """The node certificate of this node's account, as it is shown and as it reads."""
-
-    signed: Signed
-    body: NodeCertificate
-
-
 class Desk:
-    """Networks for people. ``reach`` connects to the node of a contact; ``card`` is this node's certificate, if any."""
+    """Networks for people. ``reach`` connects to the node of a contact; ``card`` reads this node's certificate."""
 
     def __init__(
         self,
@@ -55,7 +47,7 @@ class Desk:
         *,
         now: Callable[[], float],
         reach: Callable[[Contact], Awaitable[PeerLink]],
-        card: Card | None = None,
+        card: Callable[[], Installed | None],
     ) -> None:
         self._networks = networks
         self._now = now
@@ -74,21 +66,25 @@ class Desk:
         held = list(self._networks) if name is None else [self._networks.find(name)]
         return {"networks": [self._view(each) for each in held]}
 
-    async def join(self, text: str) -> Answer:
-        """Become a member by an invite. Raises `NetworkError`."""
+    async def join(self, text: str, *, as_node: bool = False) -> Answer:
+        """Become a member by an invite: as this node's account where it has one, or ``as_node``.
+
+        Raises `NetworkError`, `KeyringError`.
+        """
         signed, invite = read_text(text)
         if len(list(self._networks)) >= MAX_NETWORKS and invite.network not in self._networks:
             raise NetworkError(f"This node is in {MAX_NETWORKS} networks already. `network leave` one of them.")
-        held = await self._ask(invite.contact, invite.network, signed)
-        return {"joined": self._view(held)}
+        card = None if as_node else self._card()
+        return {"joined": self._view(await self._ask(invite.contact, invite.network, signed, card))}
 
     async def renew(self, held: HeldNetwork) -> None:
-        """Get a new membership before the old one runs out. Raises `NetworkError`."""
+        """Get a new membership before the old one runs out. Raises `NetworkError`, `KeyringError`."""
         if self._networks.is_authority(held.id):
             self._networks.authority(held.id).renew_own(self._now())
             self._networks.changed(held.id)
         elif held.contact is not None:
-            await self._ask(held.contact, held.id, None)
+            card = None if held.proof.node_certificate is None else self._card()
+            await self._ask(held.contact, held.id, None, card)
 
     def leave(self, name: str) -> Answer:
         """Be a member no more. Raises `NetworkError`."""
@@ -160,10 +156,26 @@ class Desk:
         self._networks.changed(held.id)
         return {"revoked": self._member(row) | {"state": "revoked"}}
 
+    async def revoke_certificates(self, name: str, statement: str) -> Answer:
+        """Let an account's older node certificates be void, by its own ``statement``. Raises `NetworkError`,
+        `KeyringError`.
+
+        The authority takes it here; a member sends it to the authority's node.
+        """
+        signed, epoch = read_epoch(statement)
+        held = self._networks.find(name)
+        if self._networks.is_authority(held.id):
+            self._networks.authority(held.id).revoke_certificates(signed, self._now())
+            self._networks.changed(held.id)
+        elif held.contact is not None:
+            await revoke(await self._reach(held.contact), signed)
+        return {"voided": {"account": encode_node_id(epoch.account), "before_epoch": epoch.epoch}}
+
     # Inside
 
-    async def _ask(self, contact: Contact, network: bytes, invite: Signed | None) -> HeldNetwork:
-        card = self._card
+    async def _ask(
+        self, contact: Contact, network: bytes, invite: Signed | None, card: Installed | None
+    ) -> HeldNetwork:
         held = await join(
             await self._reach(contact),
             network=network,

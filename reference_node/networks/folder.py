@@ -112,6 +112,12 @@ class NetworksFolder:
         raise ValueError("not what this node wrote")
 
 
+def known_networks(home: Path) -> set[bytes]:
+    """The ids of the networks that the node of ``home`` holds, whether its membership is good or not."""
+    names = [path.parent.name for path in (home / NETWORKS_FOLDER).glob(f"*/{MEMBER_FILE}")]
+    return {bytes.fromhex(name) for name in names if len(name) == 64 and set(name) <= set("0123456789abcdef")}
+
+
 def read_key(content: bytes, path: Path) -> SigningKey:
     """The key that a file holds. Raises `HomeError`."""
     with contextlib.suppress(ValueError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from ..keyring import installed
 from .desk import Desk
 from .folder import NetworksFolder
 from .networks import Networks
@@ -32,4 +34,5 @@ async def desk_of(settings: Settings, identity: Identity) -> AsyncIterator[Desk]
             return await stack.enter_async_context(visit(unpacked(contact)[0], contact.node, identity))
 
         networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, time.time)
-        yield Desk(networks, now=time.time, reach=reach)
+        card = partial(installed, settings.home, node=identity.node_id, now=time.time())
+        yield Desk(networks, now=time.time, reach=reach, card=card)

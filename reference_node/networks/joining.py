@@ -117,6 +117,17 @@ async def join(
         raise NetworkError(message, error.code) from error
 
 
+async def revoke(link: PeerLink, statement: Signed) -> None:
+    """Hand an account's new epoch to the authority's node at ``link``. Raises `NetworkError`."""
+    try:
+        decode_item(Empty, await link.call(Procedure.REVOKE, encode_item(Revoke(epoch=statement))))
+    except CallError as error:
+        message = _REASONS.get(error.code, f"The network's authority refused: {error.code.name}.")
+        raise NetworkError(message, error.code) from error
+    except ProtocolError as error:
+        raise NetworkError("What the network's authority answered cannot be read.", error.code) from error
+
+
 def half_over(held: HeldNetwork, now: float) -> bool:
     """Whether it is time to renew the membership."""
     membership = MEMBERSHIP.read_item(held.proof.membership.body)

@@ -15,6 +15,7 @@ from mycellm_proto.limits import ROLL_INTERVAL
 from .. import log
 from ..config import PeerAddress
 from ..identity import HomeError
+from ..keyring import KeyringError
 from .errors import NetworkError
 from .joining import half_over
 from .places import unpacked
@@ -89,7 +90,7 @@ class Upkeep:
             return
         try:
             await self._desk.renew(held)
-        except (NetworkError, HomeError) as error:
+        except (NetworkError, HomeError, KeyringError) as error:
             log.event(_log, logging.WARNING, "network.not_renewed", network=held.name, reason=str(error))
 
     async def _meet(self, held: HeldNetwork, links: Iterable[PeerLink]) -> None:

@@ -79,6 +79,11 @@ class ProviderJob:
         """Who asked: a node id."""
         return self._admitted.open.consumer
 
+    @property
+    def _accounted(self) -> bool:
+        """Whether a settlement node keeps the accounts of the request's network."""
+        return self._service.settlers.settles(self._admitted.quote.network)
+
     def shut_down(self) -> None:
         """The node stops, or its owner wants this answer to end."""
         self._interrupt(FinishReason.SHUTDOWN)
@@ -110,6 +115,7 @@ class ProviderJob:
         try:
             await self._service.store.record("provider", event.evidence, state)
         finally:
+            self._service.settled()
             self._finish()
 
     # The work
@@ -137,12 +143,13 @@ class ProviderJob:
 
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
-        generator = self._service.serving(self._admitted)
-        check_abilities(generator.info, self._admitted.request)  # INF-006, before anything is promised or reserved
+        check_abilities(self._service.serving(self._admitted).info, self._admitted.request)  # before it is promised
         if not await self._reserve():
             return None
         async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
             generator = self._service.serving(self._admitted)  # again: much may have changed meanwhile
+            if self._accounted:
+                await self._service.settlers.secure(self._link, self._admitted, self._deadline - clock.now())
             left_ms = max(1, int((self._deadline - clock.now()) * 1000))
             request = self._admitted.request
             return await self._generate(generator, replace(request, deadline_ms=left_ms) if waited else request)
@@ -165,10 +172,13 @@ class ProviderJob:
         raise GenerationError(ErrorCode.INTERNAL)
 
     async def _reserve(self) -> bool:
-        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance."""
+        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance;
+        where a settlement node keeps the accounts, that one is asked for it when the answer's turn has come.
+        """
         store = self._service.store
+        allowance = None if self._accounted else self._service.allowance
         try:
-            self._kept = await store.admit(self._admitted.evidence, allowance=self._service.allowance, now=clock.now())
+            self._kept = await store.admit(self._admitted.evidence, allowance=allowance, now=clock.now())
         except SequenceUsedError:
             self._refuse(ErrorCode.SEQUENCE_USED)
         except BrokenChainError:
@@ -283,5 +293,8 @@ class ProviderJob:
         """Nothing is owed for a refused request (RCP-031): give its ceiling back."""
         if self._kept is not None:
             self._kept = None
-            refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
-            self._service.background.run(refused)
+            self._service.background.run(self._keep_refused())
+
+    async def _keep_refused(self) -> None:
+        await self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
+        self._service.settled()

@@ -95,6 +95,11 @@ class LocalModels:
             self._names = (engine.info.id,)
             self._entries[engine.info.id] = _Entry(engine.info.id, ModelState.READY, served=engine)
 
+    def serve(self, engine: Generator) -> None:
+        """Serve one more, whose end is the caller's."""
+        self._entries[engine.info.id] = _Entry(engine.info.id, ModelState.READY, served=engine)
+        self._changed()
+
     # What others ask
 
     def infos(self) -> Sequence[ModelInfo]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from mycellm_proto.economy import DIRECT_NETWORK
@@ -18,6 +19,7 @@ from ..procedures import Procedures
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
+from .accounting import Accounting
 from .background import Background
 from .catalog import NodeCatalog
 from .local import LocalModels
@@ -31,6 +33,7 @@ from .serving import Service
 
 if TYPE_CHECKING:
     from mycellm_proto import events as proto
+    from mycellm_proto.membership import VerifiedMember
     from mycellm_proto.signed import Signed
 
     from ..config import PeerAddress, Settings
@@ -59,9 +62,22 @@ class Node:
         self._background = Background()
         self.procedures = Procedures()
         self.local = LocalModels(settings, engine, self._advertise)
-        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._advertise)
+        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._proved, self._shown)
         self.networks, self.desk = self._networking.networks, self._networking.desk
-        self._service = Service(store, self._background, owner, self.networks, find=self._serves, queue=settings.queue)
+        self._accounting = Accounting(
+            settings, identity, store, self.networks, procedures=self.procedures, links=lambda: self._peers.links
+        )
+        self.settlers, self.balances = self._accounting.settlers, self._accounting.balances
+        self._service = Service(
+            store,
+            self._background,
+            owner,
+            self.networks,
+            self.settlers,
+            find=self._serves,
+            settled=self._accounting.queue.wake,
+            queue=settings.queue,
+        )
         self._advertised = -ADVERTISE_S
         self._advertising: asyncio.TimerHandle | None = None
 
@@ -90,11 +106,18 @@ class Node:
             self._store,
             Sequences(self._store, self._identity.node_id),
             self._background,
-            lambda: self.owner.controls.max_spend,
+            max_spend=lambda: self.owner.controls.max_spend,
+            settles=self.settlers.settles,
         )
         self.owner.subscribe(self._controls_changed)
         self.catalog = NodeCatalog(self.local, self._peers, consumer, self.networks, self._networking.introductions)
-        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers), self.local.start())
+        self.discovery = self._networking.discovery(
+            self._peers, self._background, self.where_reached, settings=self._settings, key=self._identity.key
+        )
+        upkeep = self._networking.upkeep(self._peers)
+        work = (
+            self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run(), self.local.start(),
+        )  # fmt: skip
         self._tasks = [asyncio.create_task(each) for each in work]
 
     # What the HTTP API and the command line ask
@@ -110,20 +133,14 @@ class Node:
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
             "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
-            "peers": [
-                {
-                    "node_id": peer.node_id,
-                    "address": peer.address,
-                    "state": peer.state,
-                    "models": list(peer.models),
-                    "latency_ms": peer.latency_ms,
-                }
-                for peer in self.peers()
-            ],
+            "settlement": self._accounting.health(),
+            "peers": [asdict(peer) for peer in self.peers()],
         }
 
     def where_reached(self) -> list[Address]:
         """Where other nodes reach this one, as far as it can know."""
+        if self._settings.announce:
+            return list(self._settings.announce)
         host, port = self._endpoint.address
         return where_reached(Address(host=host, port=port))
 
@@ -170,11 +187,13 @@ class Node:
         if self._advertising is not None:
             self._advertising.cancel()
         await self._service.aclose()
+        await self.discovery.aclose()
         await self._background.settle(GRACE_S)
         for link in list(self._peers.links):
             link.close(ErrorCode.SHUTTING_DOWN)
         await self._endpoint.aclose()
         await self._background.aclose(GRACE_S)
+        await self._accounting.aclose()
         await self._store.aclose()
         await self.local.aclose()
 
@@ -191,7 +210,7 @@ class Node:
         self._networking.introductions.authenticated(link)
         link.advertise(self._offers(link))
         if link.is_initiator and link.session is not None and link.session.pinned:
-            self._background.run(self._networking.introductions.introduce(link))
+            self._background.run(self._networking.introduce(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -204,6 +223,7 @@ class Node:
     def over(self, link: PeerLink) -> None:
         """A link is closed."""
         self._peers.over(link)
+        self.discovery.over(link)
 
     # Inside
 
@@ -233,6 +253,15 @@ class Node:
             for network in (DIRECT_NETWORK, *self._networking.served(link))
             if self._service.offers(link.session.peer, network, info)
         ]
+
+    def _proved(self) -> None:
+        """Something was proved on a link, or fell."""
+        self._accounting.settlers.changed()
+        self._advertise()
+
+    def _shown(self, member: VerifiedMember) -> None:
+        """A peer has proved to be a member."""
+        self._background.run(self._accounting.office.shown(member))
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from mycellm_proto import events as proto
 from mycellm_proto import limits
 from mycellm_proto.answer import Part
 from mycellm_proto.content import ChatRequest, CompletionRequest
-from mycellm_proto.content_codec import FEATURES, parameter_name
+from mycellm_proto.content_codec import parameter_name
 from mycellm_proto.economy import SALT_SIZE
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
+from mycellm_proto.features import FEATURES
 from mycellm_proto.hello import NEEDED
 from mycellm_proto.nodeid import encode_node_id
 from mycellm_proto.order import ContentError, place_order
@@ -21,7 +22,7 @@ from mycellm_proto.signed import HASH_SIZE
 
 from .. import log
 from ..generation import Abilities, Delta, Event, Finished, GenerationError, ModelInfo, Started
-from ..store import ReceiptState, StoreError
+from ..store import DUE, ReceiptState, StoreError
 from . import clock
 from .peer_link import error_code
 
@@ -55,7 +56,8 @@ _log = logging.getLogger(__name__)
 
 class Consumer:
     """What every request of this node to a peer needs: its key, its sequence numbers, its store, and its purse
-    (``max_spend`` gives the most that one request may cost now).
+    (``max_spend`` gives the most that one request may cost now); ``settles`` says of a network whether a settlement
+    node keeps its accounts.
     """
 
     def __init__(
@@ -64,13 +66,16 @@ class Consumer:
         store: ReceiptStore,
         sequences: Sequences,
         background: Background,
+        *,
         max_spend: Callable[[], int],
+        settles: Callable[[bytes], bool],
     ) -> None:
         self.key = key
         self.store = store
         self.sequences = sequences
         self.background = background
         self.max_spend = max_spend
+        self.settles = settles
 
 
 class RemoteModel:
@@ -100,10 +105,19 @@ class RemoteModel:
 
     async def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """Ask the peer; what it answers. Raises `GenerationError`."""
-        call = await self._place(request)
+        purse = self._consumer.max_spend()
+        call, first = await self._begin(request, purse)
+        if _is_short(first) and self._may_ask_for(first.limit or 0):
+            self._conclude(call, first)
+            available = first.limit or 0
+            call, first = await self._begin(request, min(purse, available))
+            if isinstance(first, proto.Failed) and first.code == ErrorCode.CEILING_TOO_LOW:
+                self._conclude(call, first)  # what is available does not pay for this prompt
+                raise GenerationError(ErrorCode.INSUFFICIENT_CREDIT, limit=available, actual=first.actual)
+        event: proto.Event | None = first
         vector = b""
         try:
-            while not isinstance(event := await call.events.get(), proto.Ended | proto.Failed):
+            while not isinstance(event := event or await call.events.get(), proto.Ended | proto.Failed):
                 if isinstance(event, proto.Accepted):
                     yield Started(input_tokens=event.input_tokens)
                 elif isinstance(event, proto.ChunkReceived):
@@ -116,6 +130,7 @@ class RemoteModel:
                     elif not chunk.is_empty:
                         yield _delta(chunk)
                     self._consumed(call, event.size)
+                event = None
         except (asyncio.CancelledError, GeneratorExit):
             self._cancel(call)
             raise
@@ -129,9 +144,22 @@ class RemoteModel:
             yield _whole(vector)
         yield Finished(reason=close.finish, input_tokens=close.input_tokens, output_tokens=close.output_tokens)
 
-    async def _place(self, request: Content) -> Call:
+    async def _begin(self, request: Content, purse: int) -> tuple[Call, proto.Event]:
+        """Ask for an answer that costs ``purse`` at most; the first that is heard of it."""
+        call = await self._place(request, purse)
+        try:
+            return call, await call.events.get()
+        except asyncio.CancelledError:
+            self._cancel(call)
+            raise
+
+    def _may_ask_for(self, available: int) -> bool:
+        """Whether what the settlement node has of this node's credit may pay for the shortest prompt and answer."""
+        return self._consumer.settles(self.quote.network) and available >= self._least
+
+    async def _place(self, request: Content, purse: int) -> Call:
         prompt = self.prompt_bound(request)
-        ceiling = self.ceiling(request, prompt)
+        ceiling = self.ceiling(request, prompt, purse)
         try:
             number = await self._consumer.sequences.take(self.quote.network, self.quote.provider)
             order = place_order(
@@ -166,14 +194,17 @@ class RemoteModel:
         """Tokens that the prompt can have: one a byte, and what a template adds to it (RCP-038)."""
         return min(_most_tokens(request), self.quote.context_length * request.prompts)
 
-    def ceiling(self, request: Content, prompt: int) -> int:
+    @property
+    def _least(self) -> int:
+        """Micro-credits that a ceiling needs for anything at all."""
+        return max(self.quote.owed(1, 0), self.quote.prepaid_ticks * self.quote.tick_value)
+
+    def ceiling(self, request: Content, prompt: int, purse: int) -> int:
         """Micro-credits that an answer to ``prompt`` tokens can cost. Raises `GenerationError` past the purse."""
         most = self.quote.owed(prompt, min(request.max_tokens, self.quote.context_length))
         most = max(most, self.quote.prepaid_ticks * self.quote.tick_value)
-        least = max(self.quote.owed(1, min(1, request.max_tokens)), self.quote.prepaid_ticks * self.quote.tick_value)
-        purse = self._consumer.max_spend()
-        if least > purse:
-            raise GenerationError(ErrorCode.CEILING_TOO_LOW, limit=purse, actual=least)
+        if self._least > purse:
+            raise GenerationError(ErrorCode.CEILING_TOO_LOW, limit=purse, actual=self._least)
         return min(most, purse, limits.MAX_TICKS * self.quote.tick_value)
 
     def _consumed(self, call: Call, size: int) -> None:
@@ -198,10 +229,22 @@ class RemoteModel:
         self.link.calls.pop(call.stream_id, None)
         if call.overdue is not None:
             call.overdue.cancel()
-        await self._consumer.store.record("consumer", event.evidence, _state(event))
+        agreed = isinstance(event, proto.Ended) and self._consumer.settles(self.quote.network)
+        settlement = DUE if agreed else ""  # SET-028: the provider claims, and a receipt may come from either
+        await self._consumer.store.record("consumer", event.evidence, _state(event), settlement)
         if isinstance(event, proto.Ended) and not self._consumer.store.at_risk(event.evidence):  # RCP-044
             self.link.protocol.countersign(call.stream_id)
             self.link.work()
+
+
+def _is_short(event: proto.Event) -> TypeGuard[proto.Failed]:
+    """Whether the provider could not have the ceiling reserved, and says what could be."""
+    return (
+        isinstance(event, proto.Failed)
+        and event.by_peer
+        and event.code == ErrorCode.INSUFFICIENT_CREDIT
+        and event.limit is not None
+    )
 
 
 def _state(event: proto.Ended | proto.Failed) -> ReceiptState:

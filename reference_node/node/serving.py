@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..generation import Generator, ModelInfo
     from ..networks import Networks
     from ..owner import Controls, Owner
+    from ..settlement import Settlers
     from ..store import ReceiptStore
     from .background import Background
     from .peer_link import PeerLink
@@ -33,7 +34,8 @@ FAREWELL_S = 2.0
 
 class Service:
     """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``owner`` says
-    what may be served to whom, ``networks`` what their rules are; ``queue`` bounds the requests that wait where the
+    what may be served to whom, ``networks`` what their rules are and ``settlers`` keep their accounts; ``settled`` is
+    told when something of an answer was kept; ``queue`` bounds the requests that wait where the
     owner bounds those that run.
     """
 
@@ -43,12 +45,16 @@ class Service:
         background: Background,
         owner: Owner,
         networks: Networks,
+        settlers: Settlers,
         *,
         find: Callable[[str, bytes], Generator | None],
+        settled: Callable[[], None],
         queue: int,
     ) -> None:
         self.store = store
         self.background = background
+        self.settlers = settlers
+        self.settled = settled
         self.closing = False
         self.held = False
         self.forbidden: set[bytes] = set()

@@ -16,8 +16,8 @@ from mycellm_proto.content import (
     Operation,
     Prompt,
 )
-from mycellm_proto.content_codec import FEATURES
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.features import FEATURES
 from reference_node.engine.text import StopMatcher
 from reference_node.generation import Abilities, Delta, Event, Finished, GenerationError, ModelInfo, Started
 from reference_node.scripted import tokens

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mycellm_proto.content import Content, FinishReason, Operation
-from mycellm_proto.content_codec import FEATURES
+from mycellm_proto.features import FEATURES
 from reference_node.generation import Abilities, Delta, Event, Finished, Generator, ModelInfo, Started
 
 Script = Callable[[Any], AsyncGenerator[Event, None]]

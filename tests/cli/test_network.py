@@ -58,3 +58,14 @@ def test_a_running_node_is_told(run: Runner, serve: Servers) -> None:
     assert run("network", "revoke", "lab", "myc1nobody").code == 1
     assert run("network", "leave", "lab").code == 1
     serving.stop()
+
+
+def test_a_balance_is_asked_of_a_running_node_alone(run: Runner, serve: Servers) -> None:
+    offline = run("network", "balance")
+    assert (offline.code, "running node" in offline.err) == (1, True)
+    serving = serve(*FREE, "--json")
+    serving.event("listening")
+    assert run("network", "balance", "lab").out.split()[-4:] == ["lab", "1000", "300", "700"]
+    assert run("network", "balance", "--json").json["balances"][0]["available"] == 700
+    assert run("network", "balance", "nowhere").code == 1
+    serving.stop()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from mycellm_proto.calls import Procedure
 from mycellm_proto.economy import DIRECT_NETWORK
 from mycellm_proto.errors import ErrorCode
-from mycellm_proto.membership import MemberRole
+from mycellm_proto.keys import SigningKey
+from mycellm_proto.membership import AccountEpoch, MemberRole, NodeCertificate, NodeRight
 from mycellm_proto.network_calls import Prove, encode_item
 from mycellm_proto.networks import CreditPolicy
+from mycellm_proto.nodeid import encode_node_id
 from reference_node.generation import GenerationError, Generator
 from reference_node.identity import Identity
+from reference_node.keyring import KeyringError, install, write_certificate, write_epoch
 from reference_node.networks import NetworkError, terms
-from reference_node.node import Node
+from reference_node.node import Node, clock
 from reference_node.node.remote import RemoteModel
 from reference_node.procedures import CallError
 
@@ -163,6 +167,43 @@ async def test_who_is_not_in_a_network_learns_nothing_by_asking_for_it(start_nod
         assert refused.value.code is ErrorCode.NOT_MEMBER
 
 
+async def test_an_account_s_node_joins_and_the_account_withdraws_its_certificate(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    engine, account, now = Scripted(), SigningKey(b"\x05" * 32), int(clock.now())
+    authority = await start_node("authority", engine)
+    create(authority[0])
+    member, who = await start_node("member")
+    certificate = NodeCertificate(
+        account=account.public,
+        node=who.node_id,
+        rights=NodeRight.CONSUME,
+        epoch=0,
+        issued=now,
+        expires=now + 86_400,
+    )
+    install(tmp_path / "member", write_certificate(certificate.sign(account)), node=who.node_id, now=now)
+    await member.desk.join(invite(authority[0]))
+    await collect(await found(member, "scripted@lab"), ask())
+    rows = authority[0].desk.members("lab")["members"]
+    assert rows[1]["member"] == encode_node_id(account.public)
+
+    forged = AccountEpoch(account=account.public, epoch=1).sign(SigningKey(b"\x06" * 32))
+    with pytest.raises(KeyringError):
+        await member.desk.revoke_certificates("lab", write_epoch(forged))
+    stranger = AccountEpoch(account=SigningKey(b"\x07" * 32).public, epoch=1).sign(SigningKey(b"\x07" * 32))
+    with pytest.raises(NetworkError):
+        await member.desk.revoke_certificates("lab", write_epoch(stranger))
+    assert member.catalog.find("scripted@lab") is not None
+
+    statement = write_epoch(AccountEpoch(account=account.public, epoch=1).sign(account))
+    await member.desk.revoke_certificates("lab", statement)
+    await member.until(lambda: member.catalog.find("scripted@lab") is None)
+    with pytest.raises(NetworkError):  # the old certificate lets nobody in any more, and uses no invite up
+        await member.desk.join(invite(authority[0]))
+    assert [row["used"] for row in authority[0].desk.members("lab")["invites"]] == [1, 0]
+
+
 async def test_a_restart_keeps_the_networks_of_authority_and_member(start_node: StartNode) -> None:
     engine = Scripted()
     authority, _ = await start_node("authority", engine)
@@ -189,7 +230,4 @@ async def test_terms_that_do_not_agree_make_no_network(start_node: StartNode) ->
 
 def _nobody() -> str:
     """A node id that nobody has: only that one is allowed in the direct network."""
-    from mycellm_proto.keys import SigningKey
-    from mycellm_proto.nodeid import encode_node_id
-
     return encode_node_id(SigningKey(b"\x09" * 32).public)

@@ -25,9 +25,10 @@ from mycellm_proto.content import (
     ToolCall,
     ToolMode,
 )
-from mycellm_proto.content_codec import FEATURES, decode_content, encode_content, features, parameter_name
+from mycellm_proto.content_codec import decode_content, encode_content, parameter_name
 from mycellm_proto.economy import sign
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
+from mycellm_proto.features import FEATURES, features
 from mycellm_proto.fields import ShapeError
 from mycellm_proto.order import ContentError
 
@@ -79,6 +80,8 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
 def chats(draw: st.DrawFn) -> ChatRequest:
     tools = draw(TOOLS)
     choices: list[ToolMode | str | None] = [None, ToolMode.NONE, ToolMode.AUTO]
+    if tools:
+        choices += [ToolMode.REQUIRED, tools[0].name]
     return ChatRequest(
         model="m",
         messages=draw(conversations()),
@@ -88,7 +91,7 @@ def chats(draw: st.DrawFn) -> ChatRequest:
         sampling=draw(SAMPLINGS),
         top_logprobs=draw(st.none() | st.integers(0, limits.MAX_TOP_LOGPROBS)),
         tools=tools,
-        tool_choice=draw(st.sampled_from([*choices, *([ToolMode.REQUIRED, tools[0].name] if tools else [])])),
+        tool_choice=draw(st.sampled_from(choices)),
         parallel_tool_calls=draw(st.none() | st.booleans()),
         response_format=draw(st.none() | FORMATS),
         reasoning_effort=draw(st.none() | st.sampled_from(ReasoningEffort)),

@@ -122,7 +122,7 @@ _GOOD: tuple[tuple[str, str, _View], ...] = (
     *(
         (f"accept-{finish.name.lower()}", "RCP-028~1", _finished(finish))
         for finish in FinishReason
-        if finish not in (FinishReason.STOP, FinishReason.CANCELLED)
+        if finish not in (FinishReason.STOP, FinishReason.CANCELLED, FinishReason.TOOL_CALLS)
     ),
     ("accept-cancelled-after-one-chunk", "RCP-025~1", _cancelled(1, 2)),
     ("accept-cancelled-before-any-chunk", "RCP-025~1", _cancelled(0, 2)),
@@ -147,7 +147,7 @@ _BAD: tuple[tuple[str, str, _View], ...] = (
     ("reject-odd-key", "EXT-003~1", _billed({9: True})),
     ("reject-even-key", "EXT-003~1", _billed({10: True})),
     ("reject-open-of-31-bytes", "RCP-024~1", _billed({0: bytes(31)})),
-    ("reject-finish-unknown", "RCP-024~1", _finished(8)),
+    ("reject-finish-unknown", "RCP-024~1", _finished(9)),
     ("reject-finish-0", "RCP-024~1", _finished(0)),
     ("reject-assurance-unknown", "RCP-024~1", _billed({8: 1})),
     ("reject-tokens-beyond-most", "RCP-024~1", _billed({5: MAX_TOKENS + 1})),

@@ -1,0 +1,20 @@
+"""What an honest node answers to calls, by procedure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from conformance.dcbor import Item
+
+from . import authority, networks
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+PROCEDURES: Mapping[int, Callable[[Connection, bytes], dict[int, Item]]] = {
+    1: networks.prove,
+    2: networks.show,
+    3: authority.join,
+    4: authority.revoke,
+}
