@@ -27,8 +27,8 @@ from tests.clients.namespace import NoNamespaceError, leave_the_network
 from tests.clients.nodes import KEY, LOCAL, REMOTE, serve
 
 MODEL = "scripted"
-UPSTREAM, API, QUIC = 8500, (8601, 8602), (8701, 8702)
-"""Ports, of a network of our own."""
+UPSTREAM, API, QUIC = 8500, (8420, 8430), (8421, 8431)
+"""Ports, of a network of our own; the predecessor's default ones where another node of it announces its models."""
 PATIENCE_S = 60
 TEXT = "ACCE"
 """One token of the scripted engine."""
@@ -163,7 +163,7 @@ def measure(rounds: int) -> dict[str, Any]:
         sides = {
             "upstream": upstream,
             "predecessor_local": Asked(API[1], f"relay:{MODEL}").ready(),
-            "predecessor_remote": Asked(API[0], f"relay:{MODEL}").ready(),
+            "predecessor_remote": Asked(API[0], MODEL).ready(),
             **{place: Asked(int(side.url.rpartition(":")[2]), MODEL).ready() for place, side in ours.items()},
         }
         _medians(sides, rounds // 5)
