@@ -75,7 +75,10 @@ async def _node() -> None:
 
 
 async def _raw(recorded: dict[str, Any]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    # with the protocol's number, without which asyncio would not turn Nagle's algorithm off
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
         config = uvicorn.Config(Raw(**recorded), log_level="error", access_log=False, http="h11", lifespan="off")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listening]))

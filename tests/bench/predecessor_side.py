@@ -30,6 +30,7 @@ MODEL = "scripted"
 UPSTREAM, API, QUIC = 8500, (8420, 8430), (8421, 8431)
 """Ports, of a network of our own; the predecessor's default ones where another node of it announces its models."""
 PATIENCE_S = 60
+JOINING_S = 5
 TEXT = "ACCE"
 """One token of the scripted engine."""
 DONE = "data: [DONE]\n\n"
@@ -128,12 +129,12 @@ def _process(command: Sequence[str], environ: dict[str, str], log: Path) -> Iter
 def _predecessor(folder: Path, number: int, *flags: str, bootstrap: str = "") -> Iterator[None]:
     """A node of the predecessor, as its own commands make one."""
     home = folder / f"predecessor-{number}"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "MYCELLM_TELEMETRY": "false"}
     environ |= {"MYCELLM_DATA_DIR": str(home / "data"), "MYCELLM_CONFIG_DIR": str(home / "config")}
     environ |= {"MYCELLM_BOOTSTRAP_PEERS": bootstrap} if bootstrap else {}
     program = PREDECESSOR.program("mycellm")
-    for words in (("account", "create"), ("device", "create")):
+    for words in () if (home / "data").exists() else (("account", "create"), ("device", "create")):
         subprocess.run((program, *words), env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=True)
     ports = ("--port", str(API[number]), "--quic-port", str(QUIC[number]), "--no-dht")
     with _process((program, "serve", *ports, *flags), environ, home / "log"):
@@ -158,7 +159,11 @@ def measure(rounds: int) -> dict[str, Any]:
         upstream = Asked(UPSTREAM, MODEL).ready()
         stack.enter_context(_predecessor(folder, 0))
         relay = ("--relay", f"http://127.0.0.1:{UPSTREAM}")
-        stack.enter_context(_predecessor(folder, 1, *relay, bootstrap=f"127.0.0.1:{QUIC[0]}"))
+        second = (folder, 1, *relay)
+        with _predecessor(*second, bootstrap=f"127.0.0.1:{QUIC[0]}"):  # joins the network of the first one, and …
+            Asked(API[1], f"relay:{MODEL}").ready()
+            time.sleep(JOINING_S)
+        stack.enter_context(_predecessor(*second, bootstrap=f"127.0.0.1:{QUIC[0]}"))  # … says so when it starts again
         ours = {place: stack.enter_context(serve(place)) for place in (LOCAL, REMOTE)}
         sides = {
             "upstream": upstream,
@@ -166,6 +171,8 @@ def measure(rounds: int) -> dict[str, Any]:
             "predecessor_remote": Asked(API[0], MODEL).ready(),
             **{place: Asked(int(side.url.rpartition(":")[2]), MODEL).ready() for place, side in ours.items()},
         }
+        for side in sides.values():  # connections that lay idle are closed by now
+            side.ready()
         _medians(sides, rounds // 5)
         return _medians(sides, rounds)
 
