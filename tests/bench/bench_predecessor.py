@@ -1,7 +1,7 @@
 """An answer of one token, beside the deployed predecessor of this node: asked where the model is, and at a peer.
 
 The predecessor (PyPI's ``mycellm`` 0.8.0) is installed into the user's cache, and has a server with an answer ready for
-its upstream; this node has its scripted engine. What the upstream takes alone is told too; a second ratio leaves it out.
+its upstream; this node has its scripted engine. What the upstream takes alone is told; a second ratio leaves it out.
 """
 
 from __future__ import annotations
