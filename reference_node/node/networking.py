@@ -45,7 +45,7 @@ class Networking:
         changed: Callable[[], None],
         shown: Callable[[VerifiedMember], None],
     ) -> None:
-        self.networks = Networks(NetworksFolder(home, node), node, clock.now)
+        self.networks = Networks(NetworksFolder(home), node, clock.now)
         self.introductions = Introductions(
             self.networks,
             now=clock.now,

@@ -71,7 +71,7 @@ class Node(FakeNode):
         made = cls(generators=[Scripted(info=info(settings.first_model))], quic=f"{settings.quic.host}:7421")
         made.owner = Owner.open(settings)
         node = identity.node_id
-        made.networks = Networks(NetworksFolder(settings.home, node), node, time.time)
+        made.networks = Networks(NetworksFolder(settings.home), node, time.time)
         made.desk = desk(made.networks)
         return made
 
