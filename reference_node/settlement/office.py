@@ -11,6 +11,7 @@ import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from mycellm_proto.calls import Procedure
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
@@ -88,6 +89,7 @@ class Office:
         self._now = now
         self._grants = Grants(accounts)
         self._judging = ThreadPoolExecutor(1, "settlement-judge")  # hash chains: one core's worth, whoever asks
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()  # by node: one batch at a time
 
     def serve(self, procedures: Procedures) -> None:
         """Answer the four procedures."""
@@ -162,7 +164,8 @@ class Office:
                     verdicts.append(error.code)
             return verdicts
 
-        verdicts = await asyncio.get_running_loop().run_in_executor(self._judging, judge)
+        async with self._turns.setdefault(caller.node, asyncio.Lock()):  # who asks a lot waits for itself
+            verdicts = await asyncio.get_running_loop().run_in_executor(self._judging, judge)
         operations = [
             (Finalise(opened=Opened.of(claim.open), total=verdict.amount, evidence=claim.encode()))
             if verdict.final
