@@ -174,8 +174,7 @@ class Office:
             if isinstance(verdict, Verified)
         ]
         with self._booking():
-            ledger = await self._accounts.ledger()
-            answers = iter(await ledger.settle_many(operations))
+            answers = iter(await (ledger := await self._accounts.ledger()).settle_many(operations))
             outcomes = [
                 Settlement(outcome=Outcome.REFUSED, code=verdict)
                 if not isinstance(verdict, Verified)
@@ -285,9 +284,8 @@ class Office:
 
     @staticmethod
     def _raise_unavailable(answers: Sequence[Answer | LedgerError]) -> None:
-        for answer in answers:
-            if isinstance(answer, LedgerUnavailableError):
-                raise answer
+        if lost := [answer for answer in answers if isinstance(answer, LedgerUnavailableError)]:
+            raise lost[0]
 
 
 def _code(error: LedgerError) -> ErrorCode:
