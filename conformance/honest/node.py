@@ -20,6 +20,7 @@ from .networks import Reads, held, learnt
 from .port import now
 from .procedures import PROCEDURES
 from .rules import RefuseError, Rules
+from .settlement import Settlement
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -86,6 +87,7 @@ class Node:
     capabilities = (CHAT, CALLS)
     procedures: Mapping[int, Procedure] = PROCEDURES
     """What it answers to calls; everything else it does not serve."""
+    settles: type[Settlement] = Settlement
     serves = True
     distrusts_certificates = False
     """Whether it looks at what a certificate says (TRN-008)."""
@@ -106,6 +108,7 @@ class Node:
         self.skew = 0
         """Seconds that its clock was put forward."""
         self.reads = Reads(self.rules)
+        self.settlement = self.settles(self)
         self.authorities: dict[bytes, Authority] = {}
         """The networks whose authority this node is, with their keys, which outlive a crash."""
 
