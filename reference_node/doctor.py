@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
-    "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn",
+    "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn", "zeroconf",
 )  # fmt: skip
 INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
 """What brings all of them."""

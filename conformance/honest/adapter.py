@@ -18,10 +18,17 @@ from .node import Node
 from .owner import ADDRESS, Owner
 from .rules import NotAskedError, RefusedError
 
-PARAMETERS = ("stop", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
-"""Keys 5 to 12 of chat-request."""
+PARAMETERS = {
+    "stop": 5, "temperature": 6, "top_p": 7, "top_k": 8, "min_p": 9, "presence_penalty": 10, "frequency_penalty": 11,
+    "seed": 12, "repetition_penalty": 14, "logit_bias": 16, "top_logprobs": 18, "tools": 20, "tool_choice": 22,
+    "parallel_tool_calls": 24, "response_format": 26, "reasoning_effort": 28,
+}  # fmt: skip
+"""Keys of chat-request."""
+_TOOL = {"name": 0, "description": 1, "parameters": 2, "strict": 3}
+_FORMAT = {"schema": 0, "name": 1, "description": 2, "strict": 3}
+_EFFORTS = ("NONE", "MINIMAL", "LOW", "MEDIUM", "HIGH", "EXTRA_HIGH")
 _ROLES = {"SYSTEM": 1, "USER": 2, "ASSISTANT": 3}
-_FINISH = ("STOP", "LENGTH", "CEILING", "CANCELLED", "DEADLINE", "SHUTDOWN", "FAILED")
+_FINISH = ("STOP", "LENGTH", "CEILING", "CANCELLED", "DEADLINE", "SHUTDOWN", "FAILED", "TOOL_CALLS")
 _OFFER_WITHIN = 2.0
 CAPABILITIES = frozenset(
     {
@@ -206,7 +213,7 @@ class HonestAdapter(Owner):
         deadline_ms: int,
     ) -> dict[int, Item]:
         """The chat-request of what the user wants (INF-002)."""
-        given = {5 + PARAMETERS.index(name): value for name, value in parameters.items()}
+        given = {PARAMETERS[name]: _on_the_wire(name, value) for name, value in parameters.items()}
         turns = [{0: _ROLES[each["role"]], 1: each["content"]} for each in messages]
         return {0: 1, 1: model, 2: turns, 3: max_tokens, 4: deadline_ms, **given}
 
@@ -282,3 +289,11 @@ class HonestAdapter(Owner):
         """The clock goes forward."""
         self.running().skew += seconds
         return {}
+
+
+def _on_the_wire(name: str, value: Any) -> Item:
+    if name == "tools":
+        return [{_TOOL[each]: content for each, content in tool.items()} for tool in value]
+    if name == "response_format":
+        return {_FORMAT[each]: content for each, content in value.items()}
+    return _EFFORTS.index(value) if name == "reasoning_effort" else value

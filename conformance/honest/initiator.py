@@ -7,6 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from conformance import dcbor, signing
+from conformance.answers import CAPABILITIES, CHAT
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.members import CONSUMER, PROVIDER, Proof
@@ -17,7 +18,7 @@ from .caller import Caller
 from .connection import Connection
 from .consumer import Consumer
 from .networks import PROVE, SHOW
-from .node import CALLS, CHAT, Node
+from .node import CALLS, Node
 from .port import Port
 from .rules import NotAskedError
 
@@ -151,7 +152,7 @@ class Initiator(Connection):
 
     def chosen(self, model: str, network: bytes) -> tuple[Quote, list[bytes]]:
         """A quote that can be taken (HSK-020, NET-002, RCP-052). Raises `NotAskedError`."""
-        usable = self.session is not None and self.session.pinned and CHAT in self.session.capabilities
+        usable = self.session is not None and self.session.pinned and CAPABILITIES[CHAT] in self.session.capabilities
         if not usable and not self.rules.skips("HSK-020"):
             raise NotAskedError("UNPINNED" if self.session and not self.session.pinned else "UNSUPPORTED")
         if self.over:

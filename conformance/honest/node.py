@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from conformance import signing
+from conformance.answers import CAPABILITIES
 from conformance.dcbor import Item
 from conformance.entropy import Entropy
 from conformance.members import PROVIDER, Member, Proof, Signed
@@ -16,6 +16,7 @@ from conformance.signing import Key
 
 from .authority import Authority
 from .ledger import Draw, Identity, Kept, Store
+from .model import Model
 from .networks import Reads, held, learnt
 from .port import now
 from .procedures import PROCEDURES
@@ -27,50 +28,12 @@ if TYPE_CHECKING:
 
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
-CHAT = 1
 CALLS = 2
 ALPN = "mycellm/1"
 
 
 Procedure: TypeAlias = Callable[["Connection", bytes], dict[int, Item]]
 """What a node does for a call: the connection that it came on, and its arguments; the result. Raises `RefuseError`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A model that needs no weights: it says words until it is stopped."""
-
-    name: str = "conformance-words"
-    digest: bytes = bytes(range(32))
-    context: int = 32_768
-    delay: float = 0.0
-    """Seconds of work before each token."""
-    thinking: float = 0.001
-    """Seconds of work before ACCEPT."""
-    silence: float = 0.0
-    """Seconds of work before the first."""
-    words: int = 1 << 40
-    """How many tokens it says by itself."""
-    width: int = 6
-    """Bytes of a word with its space."""
-    long: int = 16_000
-    """The same where as many tokens are asked for as its context holds: a long answer in few frames."""
-
-    def input_tokens(self, messages: list[Mapping[int, Item]]) -> int:
-        """One token for four bytes, and four for a message's frame."""
-        return sum(4 + -(-len(each[1].encode()) // 4) for each in messages)
-
-    def word(self, number: int, content: Mapping[int, Item], luck: int) -> str:
-        """The text of token ``number``: the likeliest, or one of three others where sampling leaves a choice."""
-        width = self.width if content[3] < self.context else self.long
-        if not _takes_likeliest(content):
-            number += 1 + hashlib.sha256(f"{luck} {number}".encode()).digest()[0] % 3
-        return f"{number % 100_000:0{width - 1}d} "
-
-
-def _takes_likeliest(content: Mapping[int, Item]) -> bool:
-    """Whether the sampling parameters leave the likeliest token alone."""
-    return content.get(6, 0) == 0 or content.get(7) == 1 or content.get(8) == 1 or content.get(9) == 1_000_000
 
 
 class Node:
@@ -84,7 +47,9 @@ class Node:
     lifetime = 60
     """Seconds for which a quote is good."""
     version_range = (1, 1)
-    capabilities = (CHAT, CALLS)
+    capabilities = (*sorted((*CAPABILITIES.values(), CALLS)),)
+    applies: frozenset[int] = frozenset((18, 20, 22, 24, 26, 30))
+    """Keys of contents beyond the common ones that its model cares for."""
     procedures: Mapping[int, Procedure] = PROCEDURES
     """What it answers to calls; everything else it does not serve."""
     settles: type[Settlement] = Settlement

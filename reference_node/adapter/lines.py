@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cli.version import version
+from .parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import ForkServerProcess
 
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
 VERBS: dict[str, tuple[str, ...]] = {
     "hello": ("adapter",),
     "start": ("model", "allow", "allowance", "max_spend"),
@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, ...]] = {
 OPTIONAL = (
     *(f"start.{name}" for name in VERBS["start"]),
     "restart.kill",
-    *(f"ask.{name}" for name in ("network", "stop", *SAMPLING)),
+    *(f"ask.{name}" for name in ("network", *PARAMETERS)),
     "join.node_certificate",
     "create-network.settled",
 )
@@ -164,7 +164,7 @@ def unsupported(verb: str, options: dict[str, Any]) -> str | None:
     if verb not in VERBS:
         return verb
     unknown = [name for name in options if name not in VERBS[verb]]
-    unknown += [name for name in options.get("parameters", ()) if name not in ("stop", *SAMPLING)]
+    unknown += [name for name in options.get("parameters", ()) if name not in PARAMETERS]
     return f"{verb}.{unknown[0]}" if unknown else None
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
+from mycellm_proto.answer import Part
+from mycellm_proto.content import ChatRequest, FinishReason, Message, Role
 from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.nodeid import encode_node_id
 from mycellm_proto.receipt import encode_receipt, receipt_of
@@ -24,6 +25,7 @@ from ..node import Node, clock, probe
 from ..store import RECEIPTS_FILE
 from ..store.audit import open_archive
 from .membership import NetworkVerbs
+from .parameters import wished
 from .words import Words
 
 if TYPE_CHECKING:
@@ -138,14 +140,12 @@ class Moved(NetworkVerbs):
         network: str | None = None,
     ) -> dict[str, Any]:
         """Ask as the HTTP API does."""
-        sampling = {name: value for name, value in parameters.items() if name != "stop"}
         request = ChatRequest(
             model=model,
             messages=tuple(Message(role=Role[each["role"]], content=each["content"]) for each in messages),
             max_tokens=max_tokens,
             deadline_ms=deadline_ms,
-            stop=tuple(parameters.get("stop", ())),
-            sampling=Sampling(**sampling),
+            **wished(parameters),
         )
         asked = Asked()
         asked.task = self._background(self._ask(asked, bytes.fromhex(provider), request, network))
@@ -158,7 +158,7 @@ class Moved(NetworkVerbs):
             generator = await self._offered(provider, named)
             async with aclosing(generator.generate(request)) as events:
                 async for event in events:
-                    if isinstance(event, Delta):
+                    if isinstance(event, Delta) and event.part is Part.ANSWER:
                         asked.text += event.text
                     elif isinstance(event, Finished):
                         asked.finish = event.reason

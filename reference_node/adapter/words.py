@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from mycellm_proto.content import FinishReason
+from mycellm_proto.content import ChatRequest, FinishReason
 from mycellm_proto.errors import ErrorCode
 
 from ..engine.text import StopMatcher
-from ..generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
+from ..generation import Delta, Event, Finished, GenerationError, ModelInfo, Started, check_abilities
 
 if TYPE_CHECKING:
-    from mycellm_proto.content import ChatRequest
+    from mycellm_proto.content import Content
 
 INFO = ModelInfo(id="words", digest=bytes(range(32)), context_length=32_768, owner="adapter", created=0)
 MESSAGE_TOKENS = 4
@@ -25,8 +25,10 @@ class Words:
 
     info = INFO
 
-    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """Count, until a bound or a stop sequence. Sampling changes nothing: no other token is ever likely."""
+        check_abilities(INFO, request)
+        assert isinstance(request, ChatRequest)  # the one operation of `Abilities()`
         sizes = (len(message.content.encode()) for message in request.messages)
         tokens = sum(MESSAGE_TOKENS - (-size // BYTES_A_TOKEN) for size in sizes)
         if tokens >= INFO.context_length:

@@ -7,9 +7,19 @@ One router module an area (`owner`, `drain`); `create_admin` joins them behind o
 from __future__ import annotations
 
 from .app import PREFIX, create_admin
+from .discovery import discovery_routes
 from .drain import Drain, drain_routes
 from .errors import AdminError
 from .network import network_routes
 from .owner import owner_routes
 
-__all__ = ["PREFIX", "AdminError", "Drain", "create_admin", "drain_routes", "network_routes", "owner_routes"]
+__all__ = [
+    "PREFIX",
+    "AdminError",
+    "Drain",
+    "create_admin",
+    "discovery_routes",
+    "drain_routes",
+    "network_routes",
+    "owner_routes",
+]

@@ -161,6 +161,7 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.BAD_TICK: _peer("peer_payment_error", _CREDIT),
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.TICK_OVERDUE: _peer("peer_payment_error", _CREDIT),
+    ErrorCode.BAD_ANSWER: _peer("peer_bad_answer", "The peer answered with what was not asked for. Ask another."),
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
     ErrorCode.INSUFFICIENT_CREDIT: Mapped(
         status=402, kind=BILLING, code="insufficient_credit",
@@ -183,6 +184,7 @@ FINISH_REASONS: Mapping[FinishReason, str] = {
     FinishReason.STOP: "stop",
     FinishReason.LENGTH: "length",
     FinishReason.CEILING: "length",
+    FinishReason.TOOL_CALLS: "tool_calls",
 }
 """Ends that are answers, in OpenAI's words."""
 

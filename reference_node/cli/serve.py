@@ -112,7 +112,7 @@ def admin_key(settings: Settings) -> str:
 
 
 async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) -> ApiServer:
-    from ..admin import Drain, create_admin, drain_routes, network_routes, owner_routes
+    from ..admin import Drain, create_admin, discovery_routes, drain_routes, network_routes, owner_routes
     from ..api import ApiServer, PortInUseError  # late, as above
 
     key = admin_key(settings)
@@ -122,6 +122,7 @@ async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) 
             owner_routes(node.owner),
             drain_routes(Drain(node, exchanges, leave)),
             network_routes(node.desk, node.where_reached, node.balances),
+            discovery_routes(node.discovery, node.networks),
         )
         return create_admin(key, routers)
 

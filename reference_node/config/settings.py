@@ -62,6 +62,7 @@ class Settings:
     announce: tuple[Address, ...]
     ask_found: bool
     found_peers: int
+    no_mdns: bool
     allow: tuple[bytes | None, ...]
     block: tuple[bytes, ...]
     share: tuple[tuple[bytes, Models], ...]
@@ -180,6 +181,8 @@ SETTINGS: tuple[Setting, ...] = (
             help="send prompts also to nodes that --discover found, though nobody vouches for them"),
     Setting(name="found_peers", parse=between(0, 128), default="16", metavar="N", group=_PEERS,
             help="nodes that this one finds by itself and stays connected with, in all networks together; 0: none"),
+    Setting(name="no_mdns", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="neither show this node's id on the LAN nor look there; on loopback that is never done"),
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
             help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
                  "address, otherwise nobody"),

@@ -148,13 +148,19 @@ class Book:
         lead.first_hand = lead.reached = False
 
     def give(self, network: bytes, most: int, *, to: bytes, now: float, chance: random.Random) -> list[Signed]:
-        """At most ``most`` records for the node ``to``: good ones that are known at first hand (DSC-009, DSC-018)."""
-        good = [
-            lead.signed
+        """At most ``most`` records for the node ``to``: good ones that are known at first hand (DSC-009, DSC-018).
+
+        Up to a quarter of them say that a node has left, so that who still believes it is there hears of it.
+        """
+        known = [
+            lead
             for lead in self.of(network)
-            if lead.first_hand and not lead.gone and lead.record.node != to and now < lead.record.expires
+            if lead.first_hand and lead.failures < MAX_FAILURES and lead.node != to and now < lead.record.expires
         ]
-        return chance.sample(good, min(most, len(good)))
+        left = [lead.signed for lead in known if not lead.record.addresses]
+        good = [lead.signed for lead in known if lead.record.addresses]
+        chosen = chance.sample(left, min(most // 4, len(left)))
+        return chosen + chance.sample(good, min(most - len(chosen), len(good)))
 
     def told_by(self, network: bytes, informer: Informer) -> list[Lead]:
         """What ``informer`` told of others, and nobody has confirmed."""
@@ -198,6 +204,7 @@ class Book:
         """Whether ``lead`` may be added; what is worth less makes room for it."""
         if not page.takes(lead):
             return False
+        # DSC-012
         return (len(page.leads) < MAX_RECORDS or self._displace([page], lead)) and (
             len(self) < MAX_BOOK or self._displace(self._pages.values(), lead)
         )

@@ -22,6 +22,8 @@ class Pace:
 
     dial_s: float = 1 / LEARNT_DIALS
     redial_s: float = REDIAL_INTERVAL
+    lan_s: float = 3600.0
+    """Before a node of the LAN is dialed again that was not there, or shares nothing with this one."""
     ask_s: float = 30.0
     """Between two questions to random peers."""
     save_s: float = 60.0

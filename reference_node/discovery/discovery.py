@@ -21,9 +21,11 @@ from .dialer import Dialer, Pace
 from .gossip import Gossip
 from .hearsay import Hearsay
 from .informer import Informer
+from .lan import Lan
 from .own import OwnRecords
 from .shelf import Shelf
 from .talk import Talk
+from .views import lead_view, sighting_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +46,8 @@ DISCOVERY_FOLDER = "discovery"
 
 class Discovery:
     """``direct``: the owner lets this node take part in the direct network; ``ask_found``: and lets it send prompts to
-    whom it finds there. ``most``: peers that it finds and stays connected with. ``where`` says where it is reached.
+    whom it finds there. ``mdns``: it may show itself on the LAN. ``most``: peers that it finds and stays connected
+    with. ``where`` says where it is reached.
     """
 
     pace = Pace()
@@ -62,6 +65,7 @@ class Discovery:
         now: Callable[[], float],
         direct: bool,
         ask_found: bool,
+        mdns: bool,
         most: int,
     ) -> None:
         folder = home / DISCOVERY_FOLDER
@@ -88,6 +92,8 @@ class Discovery:
         self._hearsay = Hearsay(self.book)
         self._gossip = Gossip(self._talk, self._own, background, links=lambda: peers.links, believes=self._believes)
         self._proved = asyncio.Event()
+        self._lan = Lan(key.public, peers.listening, self._dialer.wake)
+        self._mdns = mdns and not peers.listening.is_loopback
         for lead in self._shelf.load(self._wanted(), now()):
             self.book.restore(lead)
         networks.subscribe(self._network_changed)
@@ -101,6 +107,7 @@ class Discovery:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._dialer.run())
             group.create_task(self._converse())
+            group.create_task(self._lan.run(lambda: self._mdns and bool(self._wanted())))
 
     async def aclose(self) -> None:
         """Say that this node leaves, and keep what it knows."""
@@ -139,19 +146,47 @@ class Discovery:
             attempt.place.due = max(attempt.place.due, self._now() + self.pace.redial_s)
         self._dialer.wake()
 
+    # What its owner asks
+
+    async def find(self, network: bytes | None = None) -> int:
+        """Ask peers for others at once, in one network or in all. How many were asked."""
+        return await self._gossip.ask_many(self._wanted() if network is None else [network])
+
+    def may_ask(self, node: bytes) -> bool:
+        """Whether the owner lets prompts go to that node, because it was found in the direct network."""
+        lead = self.book.get(DIRECT_NETWORK, node) if self._direct and self._ask_found else None
+        return lead is not None and lead.first_hand and not lead.gone
+
+    def view(self, network: bytes | None = None) -> dict[str, object]:
+        """What this node knows of others, as JSON: its owner's alone, since it says who is in which network."""
+        shown = [lead for lead in self.book if network in (None, lead.network)]
+        return {
+            "direct": self._direct,
+            "mdns": self._mdns,
+            "records": [lead_view(lead) for lead in sorted(shown, key=lambda each: (each.network, each.node))],
+            "lan": [sighting_view(seen) for seen in self._lan.sightings] if network is None else [],
+        }
+
     # Dialing
 
     def _candidates(self) -> Iterator[Place]:
-        """Where somebody may be dialed now: first in networks where this node asks, then elsewhere."""
+        """Where somebody may be dialed now: first who keeps the accounts of a network, then in networks where this node
+        asks, then elsewhere.
+        """
         now = self._now()
         near = {link.session.peer for link in self._peers.links if link.session is not None}
         near |= {attempt.place.node for attempt in self._dialer.attempts.values()} | {self._networks.node}
-        wanted = self._wanted()
+        wanted, settling = self._wanted(), self._settling()
         found = [lead for lead in self.book if lead.network in wanted and not lead.gone]
         self._chance.shuffle(found)
-        for lead in sorted(found, key=lambda each: (not wanted[each.network], each.failures)):
+        for lead in sorted(
+            found, key=lambda each: (each.node not in settling, not wanted[each.network], each.failures)
+        ):
             if lead.node not in near and now >= lead.due and not self._peers.refuses(lead.node):
                 yield lead
+        for seen in self._lan.sightings:
+            if seen.node not in near and now >= seen.due and not self._peers.refuses(seen.node):
+                yield seen
 
     def _wanted(self) -> dict[bytes, bool]:
         """The networks in which this node looks for others, and whether it asks there."""
@@ -159,10 +194,14 @@ class Discovery:
         rooted = {network: MemberRole.CONSUMER in member.roles for network, member in own.items() if member is not None}
         return rooted | ({DIRECT_NETWORK: self._ask_found} if self._direct else {})
 
+    def _settling(self) -> set[bytes | None]:
+        """The settlement nodes of this node's networks: without them nothing is served there."""
+        return {held.descriptor.settlement for held in self._networks}
+
     def _dial(self, place: Place, address: Packed) -> PeerLink:
         where = Address(host=str(ipaddress.ip_address(address[0])), port=address[1])
-        direct = isinstance(place, Lead) and place.network == DIRECT_NETWORK and self._ask_found
-        return self._peers.learn(PeerAddress(node_id=place.node, address=where), source="gossip", direct=direct)
+        source = "gossip" if isinstance(place, Lead) else "mdns"
+        return self._peers.learn(PeerAddress(node_id=place.node, address=where), source)
 
     def _not_dialed(self, place: Place) -> None:
         self._failed(place)
@@ -170,7 +209,7 @@ class Discovery:
     def _failed(self, place: Place, *, disproved: bool = False) -> None:
         now = self._now()
         if not isinstance(place, Lead):
-            place.due = now + self.pace.redial_s
+            place.due = now + self.pace.lan_s
             return
         if disproved:
             self.book.disprove(place)
@@ -189,8 +228,8 @@ class Discovery:
         return bool(self._talk.shared(link))
 
     def _useful(self, link: PeerLink) -> bool:
-        """Whether this node can ask the peer, or work goes on between them."""
-        if link.calls or link.jobs:
+        """Whether this node can ask the peer, work goes on between them, or the peer keeps accounts."""
+        if link.calls or link.jobs or (link.session is not None and link.session.peer in self._settling()):
             return True
         asks = [network for network, asked in self._wanted().items() if asked]
         return any(
@@ -240,6 +279,7 @@ class Discovery:
     def _network_changed(self, network: bytes) -> None:
         if network not in self._networks:
             self.book.forget(network)
+        self._lan.look_again()
         self._proved.set()
 
 

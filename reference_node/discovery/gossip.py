@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .own import OwnRecords
     from .talk import Talk
 
+ASKED_AT_ONCE = 8
+"""Peers of a network that are asked when the owner wants it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,17 @@ class Gossip:
             among = [link for link, some in shared if network in some]
             if among:
                 self._background.run(self._ask(self._chance.choice(among), network))
+
+    async def ask_many(self, networks: Iterable[bytes]) -> int:
+        """Ask up to `ASKED_AT_ONCE` random peers of each network, and wait for what they say. How many were asked."""
+        shared = [(link, self._talk.shared(link)) for link in self._links()]
+        asked = []
+        for network in networks:
+            among = [link for link, some in shared if network in some]
+            chosen = self._chance.sample(among, min(ASKED_AT_ONCE, len(among)))
+            asked += [self._ask(link, network) for link in chosen]
+        await asyncio.gather(*asked)
+        return len(asked)
 
     async def say_goodbye(self, patience_s: float) -> None:
         """Tell every peer that this node leaves; nobody is waited for longer than ``patience_s``."""

@@ -45,6 +45,7 @@ class OwnRecords:
         self._key = key
         self._addresses = addresses
         self._now = now
+        self._leaving = False
         self._looked = -LOOK_S
         self._places: tuple[Address, ...] = ()
         self._sequences = self._read()
@@ -53,6 +54,8 @@ class OwnRecords:
     def current(self, network: bytes) -> tuple[Record, Signed] | None:
         """What this node says of itself there; None where it has nothing to say, or cannot keep its number."""
         now = self._now()
+        if self._leaving:
+            return None
         if now >= self._looked + LOOK_S:
             self._looked, self._places = now, self._addresses()[:MAX_ADDRESSES]
         addresses = self._places
@@ -64,7 +67,8 @@ class OwnRecords:
         return self._sign(network, addresses)
 
     def farewell(self, network: bytes) -> Signed | None:
-        """That this node leaves, if it has said that it is there."""
+        """That this node leaves, if it has said that it is there. It says nothing else from then on."""
+        self._leaving = True
         if self._signed.pop(network, None) is None:
             return None
         made = self._sign(network, ())

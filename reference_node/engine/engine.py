@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 import numpy as np
 from tokenizers import Tokenizer
 
-from mycellm_proto.content import ChatRequest, Message
+from mycellm_proto.content import ChatRequest, Content, Message
 from mycellm_proto.errors import ErrorCode
 from reference_node.engine.decoder import DecoderRunner
 from reference_node.engine.job import Job, Outlet
@@ -22,7 +22,7 @@ from reference_node.engine.sampling import Sampler, plan_sampling
 from reference_node.engine.session import open_session, pick_device
 from reference_node.engine.template import ChatTemplate
 from reference_node.engine.text import TextStream
-from reference_node.generation import Event, Finished, GenerationError, Generator, ModelInfo, Started
+from reference_node.generation import Event, Finished, GenerationError, Generator, ModelInfo, Started, check_abilities
 from reference_node.models.errors import Progress, ProgressCallback, silent
 from reference_node.models.manifest import GraphIo, Manifest
 from reference_node.models.store import InstalledModel, verify_installed
@@ -57,12 +57,14 @@ class Engine:
         """The engine for the requests of one owner: `LOCAL_OWNER`, or a consumer's node id."""
         return OwnedGenerator(self, owner)
 
-    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """Answers a request of nobody in particular: it reuses nothing and leaves nothing to reuse."""
         return self.answer(request, None)
 
-    async def answer(self, request: ChatRequest, owner: bytes | None) -> AsyncGenerator[Event, None]:
+    async def answer(self, request: Content, owner: bytes | None) -> AsyncGenerator[Event, None]:
         """Answers one request (see `reference_node.generation`). Raises `GenerationError` alone."""
+        check_abilities(self._info, request)
+        assert isinstance(request, ChatRequest)  # the one operation of `Abilities()`
         deadline = self._clock() + request.deadline_ms / 1000
         sampler = Sampler(plan_sampling(request.sampling, self._manifest.generation))
         prompt = await asyncio.to_thread(self._encode, request.messages)

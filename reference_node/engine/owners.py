@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from mycellm_proto.content import ChatRequest
+from mycellm_proto.content import Content
 from reference_node.generation import Event, ModelInfo
 
 LOCAL_OWNER = b"local"
@@ -20,7 +20,7 @@ class Answering(Protocol):
         """The model."""
         ...
 
-    def answer(self, request: ChatRequest, owner: bytes | None) -> AsyncGenerator[Event, None]:
+    def answer(self, request: Content, owner: bytes | None) -> AsyncGenerator[Event, None]:
         """Answers one request of that owner; None is nobody in particular, whose requests share nothing."""
         ...
 
@@ -36,6 +36,6 @@ class OwnedGenerator:
         """The model."""
         return self._engine.info
 
-    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         """See `reference_node.generation`."""
         return self._engine.answer(request, self._owner)

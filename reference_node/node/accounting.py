@@ -43,7 +43,7 @@ class Accounting:
         """Show what is due and sweep what is over, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run())
-            group.create_task(self.accounts.keep())
+            group.create_task(self.accounts.keep(lambda: self.office.is_open))
 
     def health(self) -> dict[str, object] | None:
         """How the ledger is, where this node keeps the accounts of a network."""

@@ -93,7 +93,7 @@ class NodeCatalog:
         """Whether prompts may go there: in the direct network where the owner named the peer, else by membership."""
         network = quote.network
         if network == DIRECT_NETWORK:
-            return peer in self._peers.trusted
+            return self._peers.trusts(peer)
         if self._peers.refuses(peer) or not self._networks.plays(network, MemberRole.CONSUMER, quote.model_digest):
             return False
         return self._introductions.plays(link, network, MemberRole.PROVIDER)

@@ -13,19 +13,21 @@ from mycellm_proto import limits
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import SALT_SIZE
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.provider import HEARTBEAT
 
 from .. import log
-from ..generation import Delta, Finished, GenerationError, Started
+from ..generation import Delta, Finished, GenerationError, Started, check_abilities
 from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
-from .pieces import pieces
+from .pieces import chunks_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
-    from mycellm_proto.content import ChatRequest
+    from mycellm_proto.answer import Chunk
+    from mycellm_proto.content import Content
     from mycellm_proto.provider import ProviderExchange
 
     from ..generation import Generator
@@ -141,7 +143,7 @@ class ProviderJob:
 
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
-        self._service.serving(self._admitted)
+        check_abilities(self._service.serving(self._admitted).info, self._admitted.request)  # before it is promised
         if not await self._reserve():
             return None
         async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
@@ -152,7 +154,7 @@ class ProviderJob:
             request = self._admitted.request
             return await self._generate(generator, replace(request, deadline_ms=left_ms) if waited else request)
 
-    async def _generate(self, generator: Generator, request: ChatRequest) -> FinishReason | None:
+    async def _generate(self, generator: Generator, request: Content) -> FinishReason | None:
         self._listen_for_silence()
         try:
             async with aclosing(generator.generate(request)) as events:
@@ -199,27 +201,25 @@ class ProviderJob:
         return self._accepted
 
     async def _deliver(self, event: Delta) -> FinishReason | None:
-        """Send text as soon as it is paid and credited; why the answer ends before all of it, where it does."""
-        tokens = event.tokens
-        for piece in pieces(event.text):
+        """Send what is there once it is paid and credited; why the answer ends before all of it, where it does."""
+        for chunk in chunks_of(event):
             exchange = self._link.protocol.provider(self._stream_id)
             if exchange is None:  # over: `settled` has interrupted this task
                 await asyncio.sleep(0)
                 return None
-            if (reason := exchange.bound(piece, tokens)) is not None:
+            if (reason := exchange.bound(chunk)) is not None:
                 return reason
-            if not await self._until_ready(exchange, piece, tokens):
+            if not await self._until_ready(exchange, chunk):
                 return FinishReason.DEADLINE
-            self._link.protocol.chunk(self._stream_id, piece, tokens, clock.now())
+            self._link.protocol.chunk(self._stream_id, chunk, clock.now())
             self._spoke = clock.now()
             self._link.work()
-            tokens = 0
         await asyncio.sleep(0)  # text leaves before the engine is asked for more
         return None
 
-    async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> bool:
+    async def _until_ready(self, exchange: ProviderExchange, chunk: Chunk) -> bool:
         """Wait for payment and credit; False once the request's own deadline has passed (INF-013)."""
-        while not exchange.ready(piece, tokens, clock.now()):
+        while not exchange.ready(chunk, clock.now()):
             self._link.work()  # sets the timer for the payment that is waited for
             self._wake.clear()
             try:
@@ -240,8 +240,8 @@ class ProviderJob:
         now = clock.now()
         if now >= self._spoke + limits.HEARTBEAT:
             self._spoke = now
-            if self._accepted and exchange is not None and exchange.ready("", 0, now):
-                self._link.protocol.chunk(self._stream_id, "", 0, now)
+            if self._accepted and exchange is not None and exchange.ready(HEARTBEAT, now):
+                self._link.protocol.chunk(self._stream_id, HEARTBEAT, now)
                 self._link.work()
         self._listen_for_silence()
 

@@ -96,8 +96,10 @@ class Networking:
             now=clock.now,
             direct=settings.discovers,
             ask_found=settings.ask_found,
+            mdns=not settings.no_mdns,
             most=settings.found_peers,
         )
+        peers.found = self._discovery.may_ask
         self._discovery.serve(self._procedures)
         return self._discovery
 

@@ -12,7 +12,7 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.nodeid import encode_node_id
 
 from .. import log
-from ..config import PeerAddress, parse_address
+from ..config import Address, PeerAddress, parse_address
 from . import clock
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ class ConfiguredPeer:
 
 @dataclass(slots=True)
 class LearntPeer:
-    """A peer that this node found by itself, and dials once; ``direct`` as above."""
+    """A peer that this node found by itself, and dials once."""
 
     target: PeerAddress
     source: str
-    direct: bool
     dialed: float
     latency_ms: float | None = None
 
@@ -88,17 +87,23 @@ class Peers:
         self._make = make
         self._blocked = blocked
         self._configured = [ConfiguredPeer(target) for target in targets]
+        self.found: Callable[[bytes], bool] = lambda _: False
+        """Whether a node that its owner did not name may be asked all the same."""
         self._learnt: dict[PeerLink, LearntPeer] = {}
         self._group: asyncio.TaskGroup | None = None
         self._arrived = asyncio.Event()
 
     @property
-    def trusted(self) -> set[bytes]:
-        """The node ids that this node was told to use, or may use since the owner lets it, and that are not blocked."""
-        blocked = self._blocked()
-        direct = {peer.target.node_id for peer in self._configured if peer.direct}
-        direct |= {peer.target.node_id for peer in self._learnt.values() if peer.direct}
-        return {node_id for node_id in direct if node_id not in blocked}
+    def listening(self) -> Address:
+        """Where this node listens: the port is the real one."""
+        host, port = self._endpoint.address
+        return Address(host=host, port=port)
+
+    def trusts(self, node_id: bytes) -> bool:
+        """Whether prompts may go there in the direct network: it is named, or the owner lets found nodes be asked."""
+        if node_id in self._blocked():
+            return False
+        return any(peer.direct and peer.target.node_id == node_id for peer in self._configured) or self.found(node_id)
 
     def refuses(self, node_id: bytes) -> bool:
         """Whether the owner wants nothing of that node."""
@@ -152,12 +157,15 @@ class Peers:
         if self._group is not None:
             self._group.create_task(self._keep(peer))
 
-    def learn(self, target: PeerAddress, *, source: str, direct: bool) -> PeerLink:
-        """Dial a peer that was found, at its numeric address, once. Raises `OSError`, `ValueError`."""
+    def learn(self, target: PeerAddress, source: str) -> PeerLink:
+        """Dial a peer that was found, at its numeric address, once. Raises `OSError`, `ValueError`.
+
+        DSC-006, DSC-007, DSC-015: over QUIC, with its key pinned, and nothing is sent but this protocol's handshake.
+        """
         link = self._make(target.node_id)
         self._endpoint.dial(target.address.host, target.address.port, link)
         self.links.add(link)
-        self._learnt[link] = LearntPeer(target, source, direct, clock.now())
+        self._learnt[link] = LearntPeer(target, source, clock.now())
         return link
 
     def is_named(self, link: PeerLink) -> bool:

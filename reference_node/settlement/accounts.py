@@ -54,21 +54,26 @@ class Accounts:
         """SET-019: whether two opens of that consumer under one identity are held as evidence."""
         return (network, consumer) in self.forked
 
-    async def keep(self) -> None:
-        """Sweep every `SWEEP_S`, until cancelled: what is over is ended, and evidence that came elsewhere is learnt."""
+    async def keep(self, is_needed: Callable[[], bool]) -> None:
+        """Sweep now and every `SWEEP_S` where the ledger is needed, until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP_S)
             try:
-                await self.sweep()
+                if is_needed():
+                    await self.sweep()
             except LedgerError as error:
                 self._note(str(error))
+            except Exception as error:  # noqa: BLE001 - a bug must not end the sweeps
+                log.failure(_log, "settlement.not_swept", error)
+            await asyncio.sleep(SWEEP_S)
 
     async def sweep(self) -> int:
-        """End every open whose time and grace are over; how many. Raises `LedgerError`."""
-        if self._ledger is None:
-            return 0
-        ended = await self._ledger.expire()
-        await self._learn_forks(self._ledger)
+        """End every open whose time and grace are over, and learn what evidence came to other processes.
+
+        Returns how many were ended. Raises `LedgerError`.
+        """
+        ledger = await self.ledger()
+        ended = await ledger.expire()
+        await self._learn_forks(ledger)
         self._note(None)
         if ended:
             log.event(_log, logging.INFO, "settlement.swept", ended=ended)

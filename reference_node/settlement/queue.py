@@ -94,12 +94,19 @@ class SettlementQueue:
             while await self._show(network):
                 self._waits.pop(network, None)
         except (Refusal, StoreError) as error:
-            wait = min(LAST_RETRY_S, 2 * waited)
-            self._waits[network] = self._now() + wait, wait
+            wait = self._wait(network, waited)
             reason = error.code.name if isinstance(error, Refusal) else str(error)
             log.event(_log, logging.INFO, "settlement.waits", network=network.hex(), reason=reason, seconds=wait)
+        except Exception as error:  # noqa: BLE001 - a bug with one network must not keep the others waiting
+            self._wait(network, waited)
+            log.failure(_log, "settlement.failed", error)
         else:
             self._waits.pop(network, None)
+
+    def _wait(self, network: bytes, waited: float) -> float:
+        wait = min(LAST_RETRY_S, 2 * waited)
+        self._waits[network] = self._now() + wait, wait
+        return wait
 
     async def _show(self, network: bytes) -> bool:
         """Show one batch; whether there may be more. Raises `Refusal`, `StoreError`."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from mycellm_proto.content import ChatRequest, FinishReason
+from mycellm_proto.content import ChatRequest, Content, FinishReason
 from reference_node.generation import Delta, Event, Finished, Generator, ModelInfo, Started
 
 Script = Callable[[ChatRequest], AsyncGenerator[Event, None]]
@@ -74,7 +74,8 @@ class Scripted:
     info: ModelInfo = field(default_factory=info)
     requests: list[ChatRequest] = field(default_factory=list)
 
-    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Content) -> AsyncGenerator[Event, None]:
+        assert isinstance(request, ChatRequest)
         self.requests.append(request)
         return self.script(request)
 

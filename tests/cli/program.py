@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from reference_node.node.peer_link import PeerLink
 
 
-def desk(settings: Settings, node: bytes) -> Desk:
+def desk(networks: Networks) -> Desk:
     async def reach(_: Contact) -> PeerLink:
         raise NetworkError("Nobody is reached from here.")
 
-    return Desk(
-        Networks(NetworksFolder(settings.home, node), node, time.time), now=time.time, reach=reach, card=lambda: None
-    )
+    return Desk(networks, now=time.time, reach=reach, card=lambda: None)
 
 
 class Balances:
@@ -43,12 +41,26 @@ class Balances:
         return {"balances": [row]}
 
 
+class Discovery:
+    """Of a node that knows one other, and asked two."""
+
+    async def find(self, network: bytes | None = None) -> int:
+        return 2
+
+    def view(self, network: bytes | None = None) -> dict[str, object]:
+        record = {"network": "direct", "node_id": "myc1x", "addresses": ["192.0.2.7:7420"], "state": "reached"}
+        seen = {"node_id": "myc1y", "addresses": ["192.168.1.9:7420"]}
+        return {"direct": False, "mdns": True, "records": [record], "lan": [seen] if network is None else []}
+
+
 class Node(FakeNode):
     """Listens nowhere, answers at once unless it is told to hang."""
 
     owner: Owner
     desk: Desk
+    networks: Networks
     balances = Balances()
+    discovery = Discovery()
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity) -> Node:
@@ -58,7 +70,9 @@ class Node(FakeNode):
             threading.Thread(target=threading.Event().wait).start()  # never ends, as a conversion nearly does
         made = cls(generators=[Scripted(info=info(settings.model))], quic=f"{settings.quic.host}:7421")
         made.owner = Owner.open(settings)
-        made.desk = desk(settings, identity.node_id)
+        node = identity.node_id
+        made.networks = Networks(NetworksFolder(settings.home, node), node, time.time)
+        made.desk = desk(made.networks)
         return made
 
     def where_reached(self) -> list[Address]:

@@ -140,8 +140,9 @@ def test_whom_the_owner_sent_this_node_to_may_name_its_neighbours_alone() -> Non
 def test_a_record_without_addresses_ends_what_was_known() -> None:
     book = Book(OWN.public)
     heard(book, record(key(1), sequence=1), someone(1))
-    heard(book, record(key(1), sequence=2, addresses=()), someone(1))
-    assert given(book) == []
+    farewell = record(key(1), sequence=2, addresses=())
+    heard(book, farewell, someone(1))
+    assert given(book) == [farewell]  # whoever has not heard yet, hears of it
     assert book.hear(RED, record(key(1), sequence=1), someone(), NOW) is None  # somebody has not heard yet
     assert [lead.gone for lead in book.of(RED)] == [True]
 

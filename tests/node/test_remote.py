@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
+from mycellm_proto.content import ChatRequest, Content, FinishReason, Message, Role, Sampling
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.nodeid import encode_node_id
@@ -73,7 +73,7 @@ async def test_text_leaves_before_the_engine_is_asked_for_more(
     monkeypatch.setattr(Endpoint, "send", counted)
 
     class Eager(Scripted):
-        async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        async def generate(self, request: Content) -> AsyncGenerator[Event, None]:
             async for event in super().generate(request):
                 before = len(sent)
                 yield event

@@ -12,7 +12,7 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.membership import MemberRole
 from reference_node.generation import GenerationError
 from reference_node.ledger import Balance
-from reference_node.networks import NetworkError
+from reference_node.networks import NetworkError, terms
 from reference_node.node import clock
 from reference_node.settlement import accounts, queue, settlers
 from reference_node.store import BOOKED, ReceiptState
@@ -80,6 +80,25 @@ async def test_a_settlement_node_that_provides_settles_with_itself(start_node: S
     await eventually(paid)
     assert await lab.balance(lab.authority_id) == Balance(BILL, 0)
     await lab.conserved()
+
+
+async def test_a_settlement_node_that_is_not_the_authority_is_found_and_asked(start_node: StartNode) -> None:
+    keeper, keeper_id = await start_node("keeper")
+    authority, _ = await start_node("authority")
+    words = {"kind": "org", "admission": None, "settlement": keeper_id.text, "data_handling": "open"}
+    authority.desk.create(terms("lab", **words, models=None, node=authority.networks.node))  # type: ignore[arg-type]
+    await join(authority, keeper, MemberRole.CONSUMER)
+    provider, _ = await start_node("provider", Scripted())
+    await join(authority, provider, MemberRole.PROVIDER)
+    consumer, who = await start_node("consumer", max_spend="1000000")
+    await join(authority, consumer, MemberRole.CONSUMER, QUOTA)
+    await collect(await consumer.found("scripted@lab"), ask())
+    ledger = await keeper._accounting.accounts.ledger()
+
+    async def paid() -> bool:
+        return await ledger.balance(keeper.networks.find("lab").id, who.node_id) == Balance(QUOTA - BILL, 0)
+
+    await eventually(paid)
 
 
 async def test_a_quota_is_granted_once_and_a_further_one_beside_it(lab: Lab) -> None:

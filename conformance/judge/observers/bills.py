@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, shapes, signing
 from conformance.finish import CANCELLED
 from conformance.judge.agreement import expected_close
 from conformance.judge.called import joined
@@ -86,10 +86,11 @@ def stays_within_payment(record: Record) -> Iterator[Finding]:
         quote, accept = exchange.quote, exchange.accept
         if quote is None or accept is None:
             continue
-        ceiling, needed = exchange.opened[7], quote.owed(exchange.input_tokens, 1)
+        least = 0 if exchange.operation == answers.EMBED else 1
+        ceiling, needed = exchange.opened[7], quote.owed(exchange.input_tokens, least)
         if needed > ceiling:
             message = f"the prompt and one token cost {needed}, and the ceiling is {ceiling}"
-            yield _fail(message, "RCP-013~1", accept.event, accept.start)
+            yield _fail(message, "RCP-013~2", accept.event, accept.start)
         for number, chunk, owed, covered in _owed_by_chunk(exchange, quote):
             if owed > ceiling:
                 message = f"CHUNK {number}: {owed} are owed, and the ceiling is {ceiling}"
