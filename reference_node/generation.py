@@ -139,6 +139,6 @@ class Catalog(Protocol):
         """Every model once."""
         ...
 
-    def find(self, model_id: str) -> Generator | None:
-        """Who serves ``model_id`` now; None where nobody does."""
+    def find(self, model_id: str, owner: bytes | None = None) -> Generator | None:
+        """Who serves ``model_id`` now to ``owner`` (None: this node's own); None where nobody does."""
         ...

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape, and the one table from the protocol's codes to HTTP."""
+"""Errors, and the one table from the protocol's codes to HTTP. How they are written: `reference_node.api.dialects`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ BILLING, RATE, SERVER, PEER = "billing_error", "rate_limit_error", "server_error
 
 
 class ApiError(Exception):
-    """An answer that is an error. ``retry_after`` is in seconds; ``headers`` go out as they are."""
+    """An answer that is an error. ``retry_after`` is in seconds; ``headers`` go out as they are.
+
+    ``anthropic`` is the message for clients of that family, where they look for words of their own.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class ApiError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
+        anthropic: str | None = None,
     ) -> None:
         super().__init__(code)  # not the message: it may quote content, and exceptions are logged
         self.status = status
@@ -40,10 +44,7 @@ class ApiError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.headers = dict(headers or {})
-
-    def body(self) -> dict[str, object]:
-        """The JSON body, and the data of an error event in a stream."""
-        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+        self.anthropic = anthropic
 
     def all_headers(self) -> dict[str, str]:
         """The headers that belong to the error."""
@@ -62,6 +63,7 @@ class Mapped:
     message: str
     retry_after: float | None = None
     param: str | None = None
+    anthropic: str | None = None
 
 
 def _peer(code: str, message: str, status: int = 502) -> Mapped:
@@ -70,6 +72,12 @@ def _peer(code: str, message: str, status: int = 502) -> Mapped:
 
 _BROKEN = "The peer that served this request broke the protocol, so its connection was closed. Try again."
 _CREDIT = "The peer and this node disagreed about the payment of this request, so it was ended. Try again."
+
+_LONGER_CONTEXT = (
+    "Shorten them, or import a model with a longer context on the machine that serves this one: "
+    "`python3 -m reference_node models import FILE`, then start it with --model ID."
+)
+"""The first words of both messages are those by which clients know this error: they then shorten a conversation."""
 
 TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.NO_ERROR: Mapped(
@@ -106,6 +114,9 @@ TABLE: Mapping[ErrorCode, Mapped] = {
         message="What serves this model refuses the request as malformed: often the order of roles. Alternate user and "
         "assistant, with the user last."
     ),
+    ErrorCode.BAD_ANSWER: _peer(
+        "peer_bad_answer", "The peer's answer was not one to this request, so it was ended. Try again."
+    ),
     ErrorCode.UNPINNED: _peer(
         "peer_unpinned", "The peer serves only nodes that name its id. Add --peer NODEID@HOST:PORT with that id."
     ),
@@ -118,7 +129,9 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ),
     ErrorCode.CONTEXT_TOO_LONG: Mapped(
         status=400, kind=INVALID, code="context_length_exceeded", param="messages",
-        message="This model's context is {limit} tokens, and your messages have {actual}. Shorten them."
+        message="This model's maximum context length is {limit} tokens. However, your messages have {actual} tokens. "
+        + _LONGER_CONTEXT,
+        anthropic="prompt is too long: {actual} tokens > {limit} maximum. " + _LONGER_CONTEXT
     ),
     ErrorCode.BUSY: Mapped(
         status=429, kind=RATE, code="busy", retry_after=1,
@@ -191,6 +204,9 @@ FINISH_REASONS: Mapping[FinishReason, str] = {
 
 def from_generation(error: GenerationError) -> ApiError:
     """The HTTP answer to a request that could not be served."""
+    if error.code is ErrorCode.UNSUPPORTED and error.parameter is not None:
+        message = f"What serves this model cannot do '{error.parameter}'. Leave it out, or use another model."
+        return ApiError(400, message, code="unsupported_parameter", param=error.parameter)
     mapped = TABLE[error.code]
     limit = "fewer" if error.limit is None else str(error.limit)
     actual = "more" if error.actual is None else str(error.actual)
@@ -201,6 +217,7 @@ def from_generation(error: GenerationError) -> ApiError:
         code=mapped.code,
         param=mapped.param,
         retry_after=error.retry_after if error.retry_after is not None else mapped.retry_after,
+        anthropic=None if mapped.anthropic is None else mapped.anthropic.format(limit=limit, actual=actual),
     )
 
 

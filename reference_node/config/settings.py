@@ -11,7 +11,7 @@ from mycellm_proto.nodeid import encode_node_id
 from .sharing import Models, Sharing, parse_row, sharing_of
 from .values import (
     DEFAULT_HOME,
-    DEFAULT_MODEL,
+    DEFAULT_MODELS,
     Access,
     Address,
     PeerAddress,
@@ -24,6 +24,7 @@ from .values import (
     parse_ledger,
     parse_model,
     parse_node_id,
+    parse_other_model,
     parse_path,
     parse_peer,
     parse_switch,
@@ -47,7 +48,7 @@ class Settings:
     cache: Path
     api: Address
     quic: Address
-    model: str
+    model: tuple[str, ...]
     no_model: bool
     variant: str
     device: str
@@ -74,8 +75,16 @@ class Settings:
     price_out: int
     ledger: str = field(repr=False)
     request_timeout: int
+    default_model: str
+    default_embedding_model: str
+    images: str
     api_key: str = field(repr=False)
     log_level: str
+
+    @property
+    def first_model(self) -> str:
+        """The model to chat with when none is named; empty without any."""
+        return "" if self.no_model or not self.model else self.model[0]
 
     @property
     def access(self) -> Access:
@@ -149,10 +158,19 @@ SETTINGS: tuple[Setting, ...] = (
             help="longest time for one request"),
     Setting(name="log_level", parse=one_of("debug", "info", "warning", "error"), default="info", metavar="LEVEL",
             group=_PLACES, everywhere=True, help="debug, info, warning or error; logs never hold prompts or answers"),
-    Setting(name="model", parse=parse_model, default=DEFAULT_MODEL, metavar="ID", group=_MODEL,
-            help="the model that this node runs"),
+    Setting(name="model", parse=parse_model, default=DEFAULT_MODELS, metavar="ID", group=_MODEL, several=True,
+            help="a model that this node runs; may be repeated, the first is the one to chat with; `scripted` is an "
+                 "engine without weights that answers by rules, for tests (python3 -m pydoc reference_node.scripted)"),
     Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="run no model here; use those of peers"),
+    Setting(name="default_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
+            help="the model that answers for names that clients bring along (claude-*, gpt-*, o3 and the like); "
+                 "default: the first one that chats"),
+    Setting(name="default_embedding_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
+            help="the same for text-embedding-*; default: the first one that makes embeddings"),
+    Setting(name="images", parse=one_of("refuse", "placeholder"), default="refuse", metavar="NAME", group=_MODEL,
+            help="what becomes of images in requests, which no model here sees: refuse them by name, or put a "
+                 "placeholder in words in their place"),
     Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,
             help="int4 (small and fast), q8, or fp32 (exact)"),
     Setting(name="device", parse=one_of("auto", "cpu", "cuda"), default="auto", metavar="NAME", group=_MODEL,

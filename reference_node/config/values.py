@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_EMBEDDING_MODEL = "all-minilm-l6-v2"
+DEFAULT_MODELS = (DEFAULT_MODEL, DEFAULT_EMBEDDING_MODEL)
 DEFAULT_HOME = Path("~/.mycellm")
 
 
@@ -135,6 +137,11 @@ def parse_model(text: str) -> str:
     if not 1 <= len(text) <= 128 or any(not c.isprintable() or c.isspace() for c in text):
         raise ValueError("write a model id, such as " + DEFAULT_MODEL)
     return text
+
+
+def parse_other_model(text: str) -> str:
+    """A model id, or nothing. Raises `ValueError`."""
+    return parse_model(text) if text else text
 
 
 def parse_key(text: str) -> str:

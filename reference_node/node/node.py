@@ -1,4 +1,4 @@
-"""The node: identity, receipts, QUIC endpoint, peers and the local model, put together."""
+"""The node: identity, receipts, QUIC endpoint, peers and the local models, put together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from . import clock
 from .accounting import Accounting
 from .background import Background
 from .catalog import NodeCatalog
-from .local import LocalModel
+from .local import LocalModels
 from .networking import Networking
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
@@ -61,7 +61,7 @@ class Node:
         self.owner = owner
         self._background = Background()
         self.procedures = Procedures()
-        self._local = LocalModel(settings, engine)
+        self.local = LocalModels(settings, engine, self._advertise)
         self._networking = Networking(settings.home, identity.node_id, self.procedures, self._proved, self._shown)
         self.networks, self.desk = self._networking.networks, self._networking.desk
         self._accounting = Accounting(
@@ -83,10 +83,10 @@ class Node:
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity, engine: Generator | None = None) -> Self:
-        """Listen, dial the peers, and make the model ready in the background. Raises `OSError`, `StoreError`,
+        """Listen, dial the peers, and make the models ready in the background. Raises `OSError`, `StoreError`,
         `HomeError`.
 
-        ``engine`` is served in place of the model that the settings name; its end is the caller's.
+        ``engine`` is served in place of the models that the settings name; its end is the caller's.
         """
         owner = Owner.open(settings)
         node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine, owner)
@@ -110,25 +110,25 @@ class Node:
             settles=self.settlers.settles,
         )
         self.owner.subscribe(self._controls_changed)
-        self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
+        self.catalog = NodeCatalog(self.local, self._peers, consumer, self.networks, self._networking.introductions)
         self.discovery = self._networking.discovery(
             self._peers, self._background, self.where_reached, settings=self._settings, key=self._identity.key
         )
         upkeep = self._networking.upkeep(self._peers)
-        work = (self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run())
+        work = (
+            self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run(), self.local.start(),
+        )  # fmt: skip
         self._tasks = [asyncio.create_task(each) for each in work]
-        if self._local.wanted and self._local.engine is None:
-            self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
 
     # What the HTTP API and the command line ask
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self._local.ready
+        return self.local.ready
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        return self._local.health() | {
+        return self.local.health() | {
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
@@ -153,9 +153,8 @@ class Node:
         self._peers.add(target)
 
     def withdraw(self) -> None:
-        """Serve the model no more, neither to peers nor here."""
-        self._local.engine = None
-        self._advertise()
+        """Serve no model any more, neither to peers nor here."""
+        self.local.withdraw()
 
     def forbid(self, node_id: bytes) -> None:
         """Serve the node with that id no more, whatever the settings allow, until this process ends."""
@@ -196,7 +195,7 @@ class Node:
         await self._background.aclose(GRACE_S)
         await self._accounting.aclose()
         await self._store.aclose()
-        await self._local.aclose()
+        await self.local.aclose()
 
     # What links tell
 
@@ -239,20 +238,20 @@ class Node:
         return link
 
     def _serves(self, model_id: str, consumer: bytes) -> Generator | None:
-        """What this node answers to a peer: its own model. What it gets from peers it does not pass on."""
-        engine = self._local.serving(consumer)
-        return engine if engine is not None and engine.info.id == model_id else None
+        """What this node answers to a peer: its own models. What it gets from peers it does not pass on."""
+        return self.local.find(model_id, consumer)
 
     def _offers(self, link: PeerLink) -> list[Signed]:
-        """Quotes for one peer: one for each network that both are in, where the owner shares the model."""
-        engine, controls = self._local.engine, self.owner.controls
-        if engine is None or link.session is None:
+        """Quotes for one peer: one for each network that both are in, where the owner shares it, of every model."""
+        controls = self.owner.controls
+        if link.session is None:
             return []
         prices = {"price_in": controls.price_in, "price_out": controls.price_out}
         return [
-            make_quote(self._identity.key, engine.info, network=network, now=clock.now(), **prices)
+            make_quote(self._identity.key, info, network=network, now=clock.now(), **prices)
+            for info in self.local.infos()
             for network in (DIRECT_NETWORK, *self._networking.served(link))
-            if self._service.offers(link.session.peer, network, engine.info)
+            if self._service.offers(link.session.peer, network, info)
         ]
 
     def _proved(self) -> None:

@@ -68,7 +68,7 @@ class Node(FakeNode):
             raise PermissionError(13, "Permission denied")
         if os.environ.get("FAKE_NODE_CONVERTS"):
             threading.Thread(target=threading.Event().wait).start()  # never ends, as a conversion nearly does
-        made = cls(generators=[Scripted(info=info(settings.model))], quic=f"{settings.quic.host}:7421")
+        made = cls(generators=[Scripted(info=info(settings.first_model))], quic=f"{settings.quic.host}:7421")
         made.owner = Owner.open(settings)
         node = identity.node_id
         made.networks = Networks(NetworksFolder(settings.home, node), node, time.time)
@@ -79,6 +79,11 @@ class Node(FakeNode):
         return [Address(host="127.0.0.1", port=7421)]
 
     running = 0
+
+    @property
+    def local(self) -> object:
+        """No test of the command line loads a model."""
+        return None
 
     def hold(self, held: bool) -> None:
         self.held = held

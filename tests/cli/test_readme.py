@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mycellm_proto.nodeid import encode_node_id
-from reference_node.api import schemas
+from reference_node.api import chat_body
 from reference_node.cli import arguments
 from reference_node.config import SETTINGS, Setting
 
@@ -43,6 +43,6 @@ def test_a_command_line_is_one(line: str) -> None:
     assert args.command in arguments.COMMANDS
 
 
-@pytest.mark.parametrize("name", schemas.WITHOUT_EFFECT)
+@pytest.mark.parametrize("name", chat_body.WITHOUT_EFFECT)
 def test_a_field_without_effect_is_documented(name: str) -> None:
     assert f"`{name}`" in README

@@ -31,7 +31,7 @@ def ask(**changes: object) -> ChatRequest:
     return ChatRequest(**(values | changes))  # type: ignore[arg-type]
 
 
-async def collect(generator: Generator, request: ChatRequest) -> list[Event]:
+async def collect(generator: Generator, request: Content) -> list[Event]:
     async with asyncio.timeout(PATIENCE_S):
         return [event async for event in generator.generate(request)]
 

@@ -69,8 +69,7 @@ async def test_a_refused_request_holds_nothing_of_its_consumer(lab: Lab) -> None
 async def test_a_settlement_node_that_provides_settles_with_itself(start_node: StartNode) -> None:
     lab = await make_lab(start_node, Scripted())
     student, who = await start_node("student", max_spend="1000000")
-    lab.authority._local.engine = Scripted(model="own")
-    lab.authority._advertise()
+    lab.authority.local.serve(Scripted(model="own"))
     await join(lab.authority, student, MemberRole.CONSUMER, QUOTA)
     await collect(await student.found("own@lab"), ask(model="own"))
 
