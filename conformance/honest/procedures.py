@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance.dcbor import Item
 
-from . import authority, networks, settlement
+from . import authority, discovery, networks, settlement
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -20,5 +20,7 @@ PROCEDURES: Mapping[int, Callable[[Connection, bytes], dict[int, Item]]] = {
     5: settlement.reserve,
     6: settlement.settle,
     7: settlement.balance,
+    8: discovery.find,
+    9: discovery.announce,
     10: settlement.report,
 }

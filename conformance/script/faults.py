@@ -453,3 +453,17 @@ class Fault(Enum):
     RESERVE_REVOKED = auto()
     RESERVE_UNSHOWN = auto()
     SETTLE_UNSHOWN = auto()
+
+    # Discovery.
+    ANNOUNCE_UNSHOWN = auto()
+    FIND_UNKNOWN = auto()
+    FIND_UNSHOWN = auto()
+    RECORD_EXPIRED = auto()
+    RECORD_FORGED = auto()
+    RECORD_FOR_EVER = auto()
+    RECORD_FUTURE = auto()
+    RECORD_MANY_ADDRESSES = auto()
+    RECORD_NAME = auto()
+    RECORD_OF_ANOTHER = auto()
+    RECORD_TWO_BODIES = auto()
+    RECORD_UNSIGNED = auto()
