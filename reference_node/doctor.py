@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import platform
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "llguidance", "nacl", "numpy", "onnx",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "httpx", "jinja2", "llguidance", "nacl", "numpy", "onnx",
     "onnxruntime", "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn", "zeroconf",
 )  # fmt: skip
 INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
@@ -127,7 +128,7 @@ def _configuration(settings: Settings) -> Check:
     if unknown:
         return _warn("configuration", f"no setting is named {', '.join(unknown)}", "`config` lists the names.")
     path = settings.home / CONFIG_FILE
-    if settings.api_key and path.exists() and path.stat().st_mode & 0o077:
+    if (settings.api_key or settings.backend_key) and path.exists() and path.stat().st_mode & 0o077:
         return _warn("configuration", f"{path} may hold a key, and others may read it", f"Run: chmod 600 '{path}'")
     return _ok("configuration", f"read ({path if path.exists() else 'no file'})")
 
@@ -191,6 +192,28 @@ def _model(settings: Settings, model: str, name: str) -> Check:
     return _ok(name, f"{model} is installed and whole")
 
 
+def _backend(settings: Settings) -> Iterator[Check]:
+    """One look at the backend, where there is one."""
+    if settings.backend is None:
+        return
+    from .backend import examine
+
+    listing = asyncio.run(examine(settings))
+    name, mend = "backend", "`config` shows the settings that begin with backend; README: A cluster behind a node."
+    if isinstance(listing, str):
+        yield _fail(name, f"{settings.backend}: {listing}", mend)
+        return
+    for model, reason in listing.refused.items():
+        yield _warn(name, f"{model} is not served: {reason}", mend)
+    served = ", ".join(model.info.id for model in listing.models)
+    if not served:
+        yield _fail(name, f"{settings.backend} lists no model that can be served", mend)
+    elif settings.backend.keeps_secrets:
+        yield _ok(name, f"{settings.backend} serves {served}")
+    else:
+        yield _warn(name, f"{settings.backend} serves {served}, in http", "Prompts can be read on the way: use https.")
+
+
 def _embedded(model: str, name: str) -> Check:
     from .models import ModelError, embedded
 
@@ -244,6 +267,7 @@ def examine(settings: Settings, ask_node: Callable[[], tuple[frozenset[str], Che
         yield _onnxruntime(settings)
         yield _telemetry(settings)
         yield from _models(settings)
+        yield from _backend(settings)
         yield _receipts(settings)
     used, node = ask_node()
     yield _port("api port", "--api", settings.api, socket.SOCK_STREAM, used)

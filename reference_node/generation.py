@@ -34,7 +34,10 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """A model as it is offered: ``digest`` is the SHA-256 of its manifest (32 bytes), ``context_length`` in tokens."""
+    """A model as it is offered: ``digest`` is the SHA-256 of its manifest (32 bytes), ``context_length`` in tokens.
+
+    ``proxied`` models are computed by another system than this node (`reference_node.backend`).
+    """
 
     id: str
     digest: bytes
@@ -42,6 +45,7 @@ class ModelInfo:
     owner: str
     created: int
     abilities: Abilities = Abilities()
+    proxied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ class GenerationError(Exception):
 
     ``limit`` and ``actual`` are counts in the unit of the code (tokens for CONTEXT_TOO_LONG, micro-credits for
     CEILING_TOO_LOW, a key of the content for UNSUPPORTED); ``retry_after`` is in seconds; ``parameter`` names what is
-    wrong in the request, where it is known.
+    wrong in the request, where it is known. Where nothing is ``owed``, what was delivered is not billed.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class GenerationError(Exception):
         actual: int | None = None,
         retry_after: float | None = None,
         parameter: str | None = None,
+        owed: bool = True,
     ) -> None:
         super().__init__(code.name)
         self.code = code
@@ -107,6 +112,7 @@ class GenerationError(Exception):
         self.actual = actual
         self.retry_after = retry_after
         self.parameter = parameter
+        self.owed = owed
 
 
 def check_abilities(info: ModelInfo, request: Content) -> None:

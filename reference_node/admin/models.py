@@ -24,7 +24,7 @@ class ModelView(BaseModel):
 
     id: str
     state: str = Field(description="waiting, loading, ready, draining or failed.")
-    detail: str = Field(description="Why it failed; else empty.")
+    detail: str = Field(description="Why it failed; `proxied` for one of --backend; else empty.")
     active: int = Field(description="Requests under way.")
     memory: int = Field(description="Bytes that it may take: weights and KV cache.")
 

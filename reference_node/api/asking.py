@@ -108,6 +108,8 @@ class Api:
     def _is_coming(self, model_id: str, operation: Operation) -> bool:
         if self.node.ready():
             return False
+        if not self.local_model:  # none of its own: it waits for what stands behind it
+            return True
         return model_id == self.local_model or bool(_FAMILIES[operation].fullmatch(model_id))
 
 

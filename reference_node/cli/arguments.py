@@ -39,6 +39,7 @@ COMMANDS = (
 GROUPS = {
     "places": "Places and access",
     "model": "The model on this machine",
+    "backend": "An engine or a cluster behind this node",
     "peers": "Other nodes",
     "credit": "Credit (1 credit = 1,000,000 micro-credits)",
 }

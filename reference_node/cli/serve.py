@@ -55,7 +55,7 @@ mycellm node {version}
   node id    {node_id}
   HTTP API   http://{api}/v1  ({key})
   QUIC       {quic} (UDP), may be used by: {access}
-  state      {home}
+  state      {home}{backend}
 
 Next, in a second terminal:
   {prog} chat{home_flag} "Hello"
@@ -241,7 +241,8 @@ def banner(settings: Settings, here: runfile.Running, api: Address, access: str)
         access=access,
         home=settings.home,
         home_flag="" if settings.home == DEFAULT_HOME.expanduser() else f" --home '{settings.home}'",
-        model=settings.first_model,
+        model=settings.first_model or next((each.id for each in settings.backend_model), "MODEL"),
+        backend="" if settings.backend is None else f"\n  backend    {settings.backend}",
         prog=arguments.program(),
     )
 

@@ -14,12 +14,17 @@ from .values import (
     DEFAULT_MODELS,
     Access,
     Address,
+    BackendModel,
+    BackendUrl,
     PeerAddress,
     between,
     one_of,
     parse_address,
     parse_allowed,
     parse_announced,
+    parse_backend,
+    parse_backend_key,
+    parse_backend_model,
     parse_key,
     parse_ledger,
     parse_model,
@@ -57,6 +62,12 @@ class Settings:
     context: int
     queue: int
     no_prefix_cache: bool
+    backend: BackendUrl | None
+    backend_model: tuple[BackendModel, ...]
+    backend_embedding: tuple[str, ...]
+    backend_context: int
+    backend_slots: int
+    backend_key: str = field(repr=False)
     peer: tuple[PeerAddress, ...]
     discover: bool
     bootstrap: tuple[PeerAddress, ...]
@@ -141,7 +152,7 @@ def default_cache(environment: Mapping[str, str], platform: str = sys.platform) 
     return (environment.get("XDG_CACHE_HOME") or "~/.cache") + "/mycellm"
 
 
-_PLACES, _MODEL, _PEERS, _CREDIT = "places", "model", "peers", "credit"
+_PLACES, _MODEL, _BACKEND, _PEERS, _CREDIT = "places", "model", "backend", "peers", "credit"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(name="home", parse=parse_path, default=str(DEFAULT_HOME), metavar="DIR", group=_PLACES, everywhere=True,
@@ -186,6 +197,22 @@ SETTINGS: tuple[Setting, ...] = (
                  "retry"),
     Setting(name="no_prefix_cache", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="forget a prompt when its answer is over; otherwise later prompts of the same consumer go on from it"),
+    Setting(name="backend", parse=parse_backend, default="", metavar="URL", group=_BACKEND,
+            help="an OpenAI-compatible API (vLLM, SGLang, Ray Serve, llama.cpp, Ollama, another node) whose models "
+                 "this node serves too, such as http://127.0.0.1:8000/v1; with --no-model, only those"),
+    Setting(name="backend_key", parse=parse_backend_key, default="", metavar="KEY", group=_BACKEND, secret=True,
+            help="the key of --backend; it goes there alone, over https or to this machine"),
+    Setting(name="backend_model", parse=parse_backend_model, default=(), metavar="NAME[=ID]", group=_BACKEND,
+            several=True,
+            help="a model of --backend by its name there, and its name here; may be repeated. Default: all that it "
+                 "lists"),
+    Setting(name="backend_embedding", parse=parse_model, default=(), metavar="NAME", group=_BACKEND, several=True,
+            help="a model of --backend that makes embeddings, by its name there; may be repeated"),
+    Setting(name="backend_context", parse=between(0, 1 << 22), default="0", metavar="N", group=_BACKEND,
+            help="context length of the models of --backend, tokens, where it tells none (Ollama) or a longer one; 0: "
+                 "what it tells"),
+    Setting(name="backend_slots", parse=between(1, 4096), default="64", metavar="N", group=_BACKEND,
+            help="requests that --backend gets at the same time; more are told to retry"),
     Setting(name="peer", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
             help="a node to use; may be repeated"),
     Setting(name="discover", parse=parse_switch, default="false", metavar="", group=_PEERS,
@@ -245,4 +272,4 @@ def show(setting: Setting, settings: Settings) -> object:
         return settings.sharing.texts()
     if isinstance(value, tuple):
         return [str(item) for item in value]
-    return value if isinstance(value, bool | int | str) else str(value)
+    return value if isinstance(value, bool | int | str) else str(value or "")

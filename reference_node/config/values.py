@@ -97,6 +97,68 @@ def parse_peer(text: str) -> PeerAddress:
     return PeerAddress(node_id=decode_node_id(node_id), address=parse_address(address))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendUrl:
+    """Where an OpenAI-compatible API is: everything before ``/chat/completions``. It holds no password."""
+
+    scheme: str
+    address: Address
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.address}{self.path}"
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether a key may go there: nobody on the way can read it."""
+        return self.scheme == "https" or self.address.is_loopback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendModel:
+    """A model of the backend by its ``name`` there, and its ``id`` here."""
+
+    name: str
+    id: str
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.id else f"{self.name}={self.id}"
+
+
+def parse_backend(text: str) -> BackendUrl | None:
+    """``http://HOST:PORT/v1`` or ``https://HOST/v1``, or nothing. Raises `ValueError`."""
+    if not text:
+        return None
+    scheme, separator, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    path = (slash + path).rstrip("/")
+    plain = text.isascii() and text.isprintable() and not any(c in "?#\\%@ " for c in text)
+    if not separator or scheme not in ("http", "https") or not plain or ".." in path or "//" in path:
+        raise ValueError("write http://HOST:PORT/v1 or https://HOST/v1; a key belongs into MYCELLM_BACKEND_KEY")
+    ported = re.search(r":\d+$", host) is not None and (not host.startswith("[") or "]:" in host)
+    address = parse_address(host if ported else f"{host}:{443 if scheme == 'https' else 80}")
+    if address.port == 0:
+        raise ValueError("a port is from 1 to 65535")
+    return BackendUrl(scheme=scheme, address=address, path=path)
+
+
+def parse_backend_model(text: str) -> BackendModel:
+    """``NAME`` or ``NAME=ID``. Raises `ValueError`."""
+    name, separator, model_id = text.rpartition("=")
+    if not separator:
+        name = model_id
+    if not 1 <= len(name) <= 512 or not name.isprintable():
+        raise ValueError("write NAME, as the backend lists it, or NAME=ID, where ID is its name here")
+    return BackendModel(name=name, id=parse_model(model_id))
+
+
+def parse_backend_key(text: str) -> str:
+    """A key of somebody else's making, or nothing. Raises `ValueError`."""
+    if len(text) > 4096 or not text.isascii() or any(not "!" <= c <= "~" for c in text):
+        raise ValueError("a key has up to 4096 printable ASCII characters without spaces")
+    return text
+
+
 def parse_node_id(text: str) -> bytes:
     """A node id as people write it. Raises `ValueError`."""
     return decode_node_id(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mycellm_proto.errors import RemoteProtocolError
 from mycellm_proto.membership import MemberRole
+from mycellm_proto.networks import DataHandling
 
 from .authority import Authority
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
@@ -74,6 +75,11 @@ class Networks:
         if held is None or member is None or role not in member.roles:
             return False
         return held.descriptor.allows(model_digest) and held.standing.fresh(self._now())
+
+    def stays_on_node(self, network: bytes) -> bool:
+        """Whether content is handed to no other system in that network, or nobody here knows."""
+        held = self._held.get(network)
+        return held is None or held.descriptor.data_handling is not DataHandling.OPEN
 
     # Changes
 

@@ -247,7 +247,7 @@ class ProviderJob:
 
     def _failed(self, error: GenerationError) -> FinishReason | None:
         """An answer that fails after ACCEPT is billed for what was delivered; before, it is refused."""
-        if self._accepted:
+        if self._accepted and error.owed:
             return FinishReason.FAILED
         retry_after_ms = None if error.retry_after is None else max(0, int(error.retry_after * 1000))
         self._refuse(error.code, retry_after_ms=retry_after_ms, limit=error.limit, actual=error.actual)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from .. import log
+from ..backend import Backend
 from ..config import DEFAULT_MODEL
 from ..engine import (
     CUDA_VARIANT,
@@ -53,8 +54,8 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """One model of this machine. ``detail`` says why it failed; ``active`` counts requests under way; ``memory`` is
-    what it may take, in bytes, where that is known.
+    """One model of this machine. ``detail`` says why it failed, or that it is a backend's (proxied); ``active`` counts
+    requests under way; ``memory`` is what it may take, in bytes, where that is known.
     """
 
     name: str
@@ -80,7 +81,8 @@ class _Entry:
 
 
 class LocalModels:
-    """What this node runs. ``engine`` given takes the place of the models that the settings name.
+    """What this node runs, and what a backend runs for it. ``engine`` given takes the place of the models that the
+    settings name.
 
     ``changed`` is called when a model begins or ceases to be served.
     """
@@ -91,6 +93,7 @@ class LocalModels:
         self._names: tuple[str, ...] = () if settings.no_model else settings.model
         self._entries: dict[str, _Entry] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._backend = None if settings.backend is None else Backend(settings, changed)
         if engine is not None:
             self._names = (engine.info.id,)
             self._entries[engine.info.id] = _Entry(engine.info.id, ModelState.READY, served=engine)
@@ -103,17 +106,24 @@ class LocalModels:
     # What others ask
 
     def infos(self) -> Sequence[ModelInfo]:
-        """The models that are served now, in the order in which they were to be loaded."""
-        return [served.info for _, served in self._serving()]
+        """The models that are served now, in the order in which they were to be loaded; then the backend's."""
+        own = {served.info.id: served.info for _, served in self._serving()}
+        proxied = () if self._backend is None else self._backend.infos()
+        return [*own.values(), *(info for info in proxied if info.id not in own)]
 
     def find(self, model_id: str, owner: bytes = LOCAL_OWNER) -> Generator | None:
         """What serves a model to one owner (see `reference_node.engine.owners`); None while nothing does."""
-        return next((entry.owned_by(owner) for entry, served in self._serving() if served.info.id == model_id), None)
+        for entry, served in self._serving():
+            if served.info.id == model_id:
+                return entry.owned_by(owner)
+        return None if self._backend is None else self._backend.find(model_id, owner)
 
     @property
     def ready(self) -> bool:
-        """Whether the first model of the settings answers; without one, at once."""
-        return not self._names or self._state(self._names[0]) is ModelState.READY
+        """Whether the first model of the settings answers; without one, whether the backend does, if there is one."""
+        if self._names:
+            return self._state(self._names[0]) is ModelState.READY
+        return self._backend is None or bool(self._backend.infos())
 
     @property
     def failure(self) -> str | None:
@@ -122,17 +132,21 @@ class LocalModels:
         return entry.detail if entry is not None and entry.state is ModelState.FAILED else None
 
     def health(self) -> dict[str, object]:
-        """How far the first model is, as JSON."""
-        failure = self.failure
-        return {
+        """How far the first model is, and how the backend is where there is one, as JSON."""
+        failure, backend = self.failure, None if self._backend is None else self._backend.status()
+        progress = self.progress
+        if backend is not None and not self._names:
+            progress = Progress(stage="backend", done=0, total=0, detail=backend.detail)
+        health: dict[str, object] = {
             "status": "ok" if self.ready else "failed" if failure is not None else "starting",
             "progress": {
-                "stage": "failed" if failure is not None else "ready" if self.ready else self.progress.stage,
-                "done": self.progress.done,
-                "total": self.progress.total,
-                "detail": failure or self.progress.detail,
+                "stage": "failed" if failure is not None else "ready" if self.ready else progress.stage,
+                "done": progress.done,
+                "total": progress.total,
+                "detail": failure or progress.detail,
             },
         }
+        return health if backend is None else {**health, "backend": asdict(backend)}
 
     def status(self) -> list[ModelStatus]:
         """Every model that is or was to be served."""
@@ -145,12 +159,18 @@ class LocalModels:
                 memory=0 if entry.loaded is None else entry.loaded.memory.weights + entry.loaded.memory.cache,
             )
             for entry in self._entries.values()
+        ] + [
+            ModelStatus(name=info.id, state=ModelState.READY, detail="proxied", active=active, memory=0)
+            for info, active in (() if self._backend is None else self._backend.busy())
         ]
 
     # What changes them
 
     async def start(self) -> None:
-        """Load what the settings name, in their order. What fails is told by `failure` and `status`."""
+        """Load what the settings name, in their order, and watch the backend. What fails is told by `health`."""
+        await asyncio.gather(self._load_all(), *(() if self._backend is None else (self._backend.watch(),)))
+
+    async def _load_all(self) -> None:
         for name in self._names:
             if self._state(name) is None:
                 self._entries[name] = _Entry(name)
@@ -192,12 +212,16 @@ class LocalModels:
         """Serve nothing more; what runs goes on."""
         for entry, _ in self._serving():
             entry.state = ModelState.DRAINING
+        if self._backend is not None:
+            self._backend.withdraw()
         self._changed()
 
     async def aclose(self) -> None:
         """Free every engine; what they answer ends with SHUTDOWN."""
         entries, self._entries = list(self._entries.values()), {}
         await asyncio.gather(*map(self._free, entries))
+        if self._backend is not None:
+            await self._backend.aclose()
 
     # Inside
 

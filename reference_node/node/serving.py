@@ -83,7 +83,7 @@ class Service:
             open_now
             and self._permits(consumer, network)
             and controls.share.permits(network, model.id)
-            and self._provides(network, model.digest)
+            and self._provides(network, model)
         )
 
     def serving(self, admitted: Admitted) -> Generator:
@@ -95,9 +95,10 @@ class Service:
             raise GenerationError(ErrorCode.NOT_ALLOWED)  # INF-026
         generator = self._find(quote.model, admitted.open.consumer)
         shared = not controls.paused and controls.share.permits(quote.network, quote.model)
-        shared = shared and self._provides(quote.network, quote.model_digest)
         if generator is None or not shared or generator.info.digest != quote.model_digest:
             raise GenerationError(ErrorCode.UNKNOWN_MODEL)  # INF-025
+        if not self._provides(quote.network, generator.info):
+            raise GenerationError(ErrorCode.UNKNOWN_MODEL)
         return generator
 
     def begin(self, link: PeerLink, event: proto.RequestReceived) -> None:
@@ -147,5 +148,9 @@ class Service:
         kept_out = consumer in controls.block or consumer in self.forbidden
         return not kept_out and (network != DIRECT_NETWORK or controls.permits(consumer))
 
-    def _provides(self, network: bytes, model_digest: bytes) -> bool:
-        return network == DIRECT_NETWORK or self._networks.plays(network, MemberRole.PROVIDER, model_digest)
+    def _provides(self, network: bytes, model: ModelInfo) -> bool:
+        if network == DIRECT_NETWORK:
+            return True
+        if model.proxied and self._networks.stays_on_node(network):  # NET-052
+            return False
+        return self._networks.plays(network, MemberRole.PROVIDER, model.digest)
