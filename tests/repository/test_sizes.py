@@ -17,6 +17,7 @@ REASONS: dict[str, str] = {
     "conformance/cases/opens.py": "a table of what an open can be wrong in, each with its page",
     "conformance/cases/payment.py": "a table of what a payment can be wrong in, each with its page",
     "conformance/mutants/opens.py": "a table of peers, each with its page",
+    "conformance/cases/discovery.py": "every way in which a record can be wrong or told, each with its page",
     "conformance/cases/membership/joining.py": "every way in which JOIN can be asked, each with its page",
     "conformance/cases/settlement/reserving.py": "every way in which RESERVE can be asked, each with its page",
     "conformance/mutants/networks.py": "a table of peers, each with its page",
