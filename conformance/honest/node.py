@@ -27,6 +27,7 @@ from .settlement import Settlement
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .initiator import Initiator
 
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
@@ -78,6 +79,8 @@ class Node:
         self.reads = Reads(self.rules)
         self.settlement = self.settles(self)
         self.book = self.hears(self)
+        self.dialed: Callable[[], list[Initiator]] = list
+        """The connections that it has dialed."""
         self.reach: Callable[[str, bytes], None] | None = None
         """Dials an address, where it may."""
         self.authorities: dict[bytes, Authority] = {}

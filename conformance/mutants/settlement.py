@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.honest.connection import Connection
+from conformance.honest.consumer import Consumer
+from conformance.honest.provider import Provider
 from conformance.honest.rules import RefuseError
 from conformance.honest.settlement import BOOKED, REPEATED, Account, Ledger, Name, Settlement
 from conformance.members import Member, Signed
 
 from .brief import does, skips
-from .mutant import node_with, skipping
+from .mutant import consumer_with, node_with, provider_with, skipping
 
 
 def _settles_with(**attributes: Any) -> Any:
@@ -115,6 +118,15 @@ def _says_nothing_of_it(self: Settlement, connection: Connection, asked: dict[in
         if error.limit is not None:
             raise RefuseError("INSUFFICIENT_CREDIT", limit=0, actual=0) from None
         raise
+
+
+def _bills_beyond(self: Provider, finish: int, salt: bytes) -> dict[int, Item]:
+    return Provider.bill(self, finish, salt) | {6: self.opened[7] + 1000}
+
+
+def _hides_what_is_missing(self: Consumer, value: Mapping[int, Item]) -> None:
+    self.error = "PEER_GONE"
+    Consumer.failed(self, value)
 
 
 _skips, _does = partial(skips, "settlement"), partial(does, "settlement")
@@ -320,5 +332,49 @@ MUTANTS = (
         "grant-a-quota-once",
         row=9,
         node=_settles_with(grant=_grants_to_every_key),
+    ),
+    # Providers and consumers
+    _skips(
+        "SET-021",
+        "serves-without-a-reservation",
+        "Asks for a reservation, and serves whatever comes of it.",
+        "refuse-for-want-of-credit",
+        "refuse-without-a-reservation",
+        row=22,
+    ),
+    _skips(
+        "SET-022",
+        "has-one-word-for-no",
+        "Says that the accounts cannot be reached where there is not enough on them.",
+        "refuse-for-want-of-credit",
+    ),
+    _skips(
+        "SET-023",
+        "serves-on-hope",
+        "Serves where the accounts cannot be reached, in the hope that they can be later.",
+        "refuse-without-a-reservation",
+        row=22,
+    ),
+    _skips(
+        "SET-024",
+        "reserves-for-a-second",
+        "Asks for reservations that end before the answer may.",
+        "serve-with-a-reservation",
+    ),
+    _skips("SET-025", "forgets-its-claims", "Loses in a crash what it has still to claim.", "claim-through-a-crash"),
+    _does(
+        "claims-beyond-the-ceiling",
+        "Bills and claims more than the ceiling.",
+        "SET-026",
+        "serve-with-a-reservation",
+        row=14,
+        connection=provider_with(bill=_bills_beyond),
+    ),
+    _does(
+        "hides-what-is-missing",
+        "Tells its user that the peer is gone where the credit is.",
+        "SET-027",
+        "tell-the-user-what-is-missing",
+        adapter=consumer_with(failed=_hides_what_is_missing),
     ),
 )

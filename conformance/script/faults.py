@@ -467,3 +467,7 @@ class Fault(Enum):
     RECORD_OF_ANOTHER = auto()
     RECORD_TWO_BODIES = auto()
     RECORD_UNSIGNED = auto()
+
+    # Settlement, at a provider.
+    OPEN_NOT_PAID_FOR = auto()
+    OPEN_NOT_RESERVED = auto()

@@ -10,7 +10,7 @@ from conformance.dcbor import Item
 from conformance.judge.called import RESERVE as RESERVES
 from conformance.judge.called import Gives
 from conformance.judge.expect import All, Refuses, Shows
-from conformance.judge.finding import Finding
+from conformance.judge.finding import Finding, Verdict
 from conformance.judge.observers.observer import broken
 from conformance.judge.record import Record
 from conformance.judge.series import LivesOn
@@ -210,7 +210,9 @@ async def reserve_at_once(session: Session) -> None:
 
 def _same_expiry(record: Record) -> Iterator[Finding]:
     asked = made(record, RESERVES)
-    if len({call.result.get(0) for call in asked}) != 1 or not all(call.result for call in asked):
+    if not asked:
+        yield Finding(verdict=Verdict.INCONCLUSIVE, message="nothing was reserved")
+    elif len({call.result.get(0) for call in asked}) != 1 or not all(call.result for call in asked):
         yield broken("a reservation that is asked for again has another end", "SET-010~1", asked[-1].frame.event)
 
 
