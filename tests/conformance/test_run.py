@@ -190,6 +190,7 @@ VERBS = frozenset(
         "carry", "change", "claim", "close", "count", "decide", "dial", "discard", "doubt", "earn", "end", "find",
         "forget", "free", "give", "grant", "hold", "ignore", "join", "keep", "let", "list", "number", "offer", "owe",
         "pay", "refuse", "reject", "release", "remember", "renew", "repeat", "reserve", "resume", "say", "select",
-        "send", "serve", "settle", "show", "sign", "speak", "spend", "stop", "take", "use", "wait", "withdraw",
+        "send", "serve", "settle", "show", "sign", "speak", "spend", "stop", "take", "tell", "use", "wait",
+        "withdraw",
     }
 )  # fmt: skip
