@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {
     "conformance/cases/settlement/reserving.py": "every way in which RESERVE can be asked, each with its page",
     "conformance/mutants/networks.py": "a table of peers, each with its page",
     "conformance/mutants/settlement.py": "a table of peers, each with its page",
+    "conformance/honest/adapter.py": "one method for each operation of an adapter",
     "conformance/honest/connection.py": "one connection to its end, of which mutants override the methods",
     "conformance/honest/consumer.py": "one exchange from REQUEST to COUNTERSIGN, of which mutants override the methods",
     "conformance/honest/provider.py": "one exchange from REQUEST to COUNTERSIGN, of which mutants override the methods",
