@@ -205,7 +205,7 @@ def _says_how_long_an_input_may_be(record: Record) -> Iterator[Finding]:
     "refuse-long-input",
     requirements=("INF-042~1",),
     expect=Shows("the request is refused with CONTEXT_TOO_LONG and its numbers", _says_how_long_an_input_may_be),
-    twin="accept-embedding",
+    twin=_TWIN,
 )
 async def refuse_long_input(session: Session) -> None:
     """One of two inputs is longer than the context, though the context would hold each word of it."""

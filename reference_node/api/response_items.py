@@ -23,6 +23,7 @@ class Item:
     id: str
     call_id: str = ""
     name: str = ""
+    namespace: str | None = None
     pieces: list[str] = field(default_factory=list)
     logprobs: list[Logprob] = field(default_factory=list)
 
@@ -46,8 +47,9 @@ class Item:
         if self.kind == "message":
             return item | {"role": "assistant", "content": [] if empty else [self.content()]}
         if self.kind == "reasoning":
-            return item | {"summary": [], "content": [] if empty else [self.content()], "encrypted_content": None}
+            return item | {"summary": [], "content": [] if empty else [self.content()]}
         key = "arguments" if self.kind == "function_call" else "input"
+        item |= {"namespace": self.namespace} if self.namespace else {}
         return item | {"call_id": self.call_id, "name": self.name, key: "" if empty else self.text}
 
 

@@ -15,7 +15,8 @@ from .checks import check, refuse
 from .dialects import openai_error
 from .errors import FINISH_REASONS
 from .response_items import Item, new_id, shown_format
-from .responses_body import REFUSED, ResponseBody, check_choice, conversation
+from .response_tools import check_choice
+from .responses_body import REFUSED, ResponseBody, conversation
 from .result import Usage
 from .sampling import millionths
 from .sse import KEEP_ALIVE, event
@@ -37,7 +38,7 @@ def respond(asked: Asked) -> Exchange:
     body = check(ResponseBody, asked.body, without_images=asked.api.without_images)
     stored, owner = asked.api.stored, asked.account.owner
     earlier = stored.find(body.previous_response_id, owner) if body.previous_response_id else ()
-    messages = (*earlier, *conversation(body.input))
+    messages = (*earlier, *conversation(body.input, body.toolbox))
     generator = asked.find(body.model, Operation.CHAT)
     info = generator.info
     most = asked.room(body.max_output_tokens, info)
@@ -56,7 +57,7 @@ def _request(
 ) -> ChatRequest:
     """What crosses to the engine or the peer. Raises `ApiError`."""
     first = [Message(role=Role.SYSTEM, content=body.instructions)] if body.instructions else []
-    tools = body.offered()
+    tools = body.toolbox.offered()
     request = ChatRequest(
         model=model,
         messages=(*first, *messages),
@@ -140,9 +141,13 @@ class ResponseAnswer:
         return openai_error(error)
 
     def _call(self, call_id: str, name: str, pieces: list[str]) -> Item:
-        custom = name in self._body.custom
+        tool = self._body.toolbox.find(name)
+        custom = tool is not None and tool.type == "custom"
         kind, prefix = ("custom_tool_call", "ctc") if custom else ("function_call", "fc")
-        return Item(kind=kind, id=new_id(prefix), call_id=call_id, name=name, pieces=pieces)
+        item = Item(kind=kind, id=new_id(prefix), call_id=call_id, name=name, pieces=pieces)
+        if tool is not None:
+            item.name, item.namespace = tool.name, tool.namespace
+        return item
 
     def _is_open(self, *kinds: str) -> bool:
         return len(self._items) > self._closed and self._items[-1].kind in kinds
@@ -224,7 +229,10 @@ class ResponseAnswer:
             "parallel_tool_calls": body.parallel_tool_calls is not False,
             "previous_response_id": body.previous_response_id,
             "prompt_cache_key": body.prompt_cache_key,
-            "reasoning": {"effort": reasoning.effort if reasoning else None, "summary": None},
+            "reasoning": {
+                "effort": reasoning.effort if reasoning else None,
+                "summary": reasoning.summary if reasoning else None,
+            },
             "safety_identifier": body.safety_identifier,
             "service_tier": "default",
             "store": bool(body.store),
@@ -247,10 +255,10 @@ class ResponseAnswer:
 
     def _choice(self) -> object:
         choice = self._body.tool_choice
-        if isinstance(choice, tuple):
-            name = choice[0]
-            return {"type": "custom" if name in self._body.custom else "function", "name": name}
-        return choice or "auto"
+        if not isinstance(choice, tuple):
+            return choice or "auto"
+        tool = self._body.toolbox.find(self._body.toolbox.told(*choice))
+        return {"type": "function" if tool is None else tool.type, "name": choice[0]}
 
 
 def _is_cut(results: Sequence[Result]) -> bool:

@@ -7,11 +7,12 @@ refused, and so is everything that would need something kept here between reques
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
-from mycellm_proto.content import Message, ResponseFormat, Role, Tool, ToolCall, ToolMode
+from mycellm_proto.content import Message, ResponseFormat, Role, ToolCall, ToolMode
 from mycellm_proto.limits import MAX_TOOLS, MAX_TOP_LOGPROBS
 
 from .chat_body import EFFORTS, MODES, Effort
@@ -27,9 +28,9 @@ from .checks import (
     TopP,
     json_text,
     part_of,
-    unsupported,
     wrong,
 )
+from .response_tools import ITEM, ToolBody, Toolbox, flat, gathered
 from .sampling import StreamOptions
 
 if TYPE_CHECKING:
@@ -47,12 +48,10 @@ REFUSED: Mapping[str, tuple[object, ...]] = {
 }
 """Parameters that are not served, each with the values that ask for nothing (null always does)."""
 
-CUSTOM_SCHEMA = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}'
-"""A custom tool takes free text; models here call functions, so its text is the one argument of a function."""
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _CALLS = ("function_call", "custom_tool_call")
-_DROPPED = ("reasoning", "compaction")
-"""Items of earlier answers that a model is not shown again."""
+_DROPPED = ("reasoning", "compaction", ITEM)
+"""Items of earlier answers that a model is not shown again, and one that offers tools, which are gathered."""
 _ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
 
 
@@ -64,6 +63,7 @@ class Item(Strict):
     content: Text | None = None
     call_id: Name | None = None
     name: Name | None = None
+    namespace: Name | None = None
     arguments: str | None = None
     input: str | None = None
     output: Text | None = None
@@ -91,34 +91,6 @@ def _items(value: object) -> object:
     return [item for item in map(part_of, value) if item.get("type") not in _DROPPED]
 
 
-def _tools(value: object) -> object:
-    if not isinstance(value, list):
-        raise wrong("it is a list of tools")
-    return [tool for tool in map(part_of, value) if tool.get("type") in ("function", "custom")]
-
-
-class ToolBody(Strict):
-    """A function, or a custom tool that takes free text."""
-
-    type: Literal["function", "custom"]
-    name: Name
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: StrictBool | None = None
-
-    def tool(self) -> Tool:
-        """The tool as it crosses. Raises `ApiError` 400."""
-        if self.type == "custom":
-            return Tool(name=self.name, description=self.description, parameters=CUSTOM_SCHEMA)
-        schema = None if self.parameters is None else json_text(self.parameters, "tools")
-        return Tool(name=self.name, description=self.description, parameters=schema, strict=self.strict)
-
-    def shown(self) -> dict[str, Any]:
-        """The tool in the answer."""
-        shown: dict[str, Any] = {"type": self.type, "name": self.name, "description": self.description}
-        return shown | ({"parameters": self.parameters, "strict": self.strict} if self.type == "function" else {})
-
-
 class Format(Strict):
     """The form of the answer."""
 
@@ -142,17 +114,17 @@ class TextOptions(Strict):
 
 
 class Reasoning(Strict):
-    """How the model thinks."""
+    """How the model thinks. Thoughts are given whole, whichever summary is asked for."""
 
     effort: Effort | None = None
-    summary: str | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
 
 
 def _choice(value: object) -> object:
     if value is None or (isinstance(value, str) and value in MODES):
         return value
     if isinstance(value, dict) and value.get("type") in ("function", "custom") and isinstance(value.get("name"), str):
-        return value["name"], "tool"
+        return value["name"], value.get("namespace")
     raise wrong('it is "none", "auto", "required", or an object that names a function')
 
 
@@ -174,7 +146,7 @@ class ResponseBody(Strict):
     frequency_penalty: Penalty | None = None
     top_logprobs: Annotated[StrictInt, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
     include: list[str] | None = None
-    tools: Annotated[list[ToolBody], Field(max_length=MAX_TOOLS), BeforeValidator(_tools)] | None = None
+    tools: Annotated[list[ToolBody], Field(max_length=MAX_TOOLS), BeforeValidator(flat)] | None = None
     tool_choice: Annotated[Any, AfterValidator(_choice)] = None
     parallel_tool_calls: StrictBool | None = None
     reasoning: Reasoning | None = None
@@ -185,20 +157,23 @@ class ResponseBody(Strict):
     prompt_cache_key: str | None = None
     service_tier: str | None = None
 
-    def offered(self) -> tuple[Tool, ...]:
-        """The tools as they cross. Raises `ApiError` 400."""
-        return tuple(tool.tool() for tool in self.tools or ())
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, value: object) -> object:
+        return gathered(value)
 
-    @property
-    def custom(self) -> frozenset[str]:
-        """The names of custom tools."""
-        return frozenset(tool.name for tool in self.tools or () if tool.type == "custom")
+    @cached_property
+    def toolbox(self) -> Toolbox:
+        """The tools that are offered."""
+        return Toolbox(self.tools or ())
 
     def choice(self) -> ToolMode | str | None:
         """The tool choice as it crosses."""
         if self.tool_choice is None or not self.tools:
             return None
-        return self.tool_choice[0] if isinstance(self.tool_choice, tuple) else MODES[self.tool_choice]
+        if not isinstance(self.tool_choice, tuple):
+            return MODES[self.tool_choice]
+        return self.toolbox.told(self.tool_choice[0], self.tool_choice[1])
 
     def effort(self) -> ReasoningEffort | None:
         """How long the model thinks."""
@@ -224,14 +199,15 @@ class ResponseBody(Strict):
         return None
 
 
-def conversation(items: Iterable[Item]) -> Iterator[Message]:
+def conversation(items: Iterable[Item], toolbox: Toolbox) -> Iterator[Message]:
     """The messages that items are: calls of one turn belong to one message of the assistant."""
     calls: list[ToolCall] = []
     text = ""
     for item in items:
         if item.type in _CALLS:
             arguments = item.arguments if item.type == "function_call" else json_text({"input": item.input}, "input")
-            calls.append(ToolCall(id=item.call_id or "", name=item.name or "", arguments=arguments or ""))
+            name = toolbox.told(item.name or "", item.namespace)
+            calls.append(ToolCall(id=item.call_id or "", name=name, arguments=arguments or ""))
             continue
         if calls or text:
             yield Message(role=Role.ASSISTANT, content=text, calls=tuple(calls))
@@ -244,10 +220,3 @@ def conversation(items: Iterable[Item]) -> Iterator[Message]:
             yield Message(role=_ROLES[item.role or "user"], content=item.content or "")
     if calls or text:
         yield Message(role=Role.ASSISTANT, content=text, calls=tuple(calls))
-
-
-def check_choice(body: Mapping[str, object]) -> None:
-    """Refuse a choice of a tool that is left out. Raises `ApiError` 400."""
-    choice = body.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") not in ("function", "custom"):
-        raise unsupported("tool_choice", f"tools of type {str(choice.get('type'))[:60]!r} are not run here")

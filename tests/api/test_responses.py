@@ -81,6 +81,29 @@ async def test_a_custom_tool_takes_free_text(scripted: Served) -> None:
     assert (await post(scripted, PATH, input=turn, tools=tools)).status == 200
 
 
+async def test_tools_of_namespaces_keep_them(scripted: Served) -> None:
+    def space(name: str, *tools: str) -> dict[str, Any]:
+        inner = [{"type": "function", "name": tool, "parameters": SCHEMA} for tool in tools]
+        return {"type": "namespace", "name": name, "description": "", "tools": inner}
+
+    offered = {"type": "additional_tools", "role": "developer", "tools": [space("a", "go", "stay"), space("b", "go")]}
+    for told, name, namespace in (("stay", "stay", "a"), ("b.go", "go", "b")):
+        asked = [offered, *user(call(told, '{"city":"Oslo"}'))]
+        reply = await post(scripted, PATH, input=asked)
+        [made] = reply.json["output"]
+        assert (made["name"], made["namespace"]) == (name, namespace)
+        assert [(tool["namespace"], tool["name"]) for tool in reply.json["tools"]] == [
+            ("a", "go"), ("a", "stay"), ("b", "go"),
+        ]  # fmt: skip
+        result = {"type": "function_call_output", "call_id": made["call_id"], "output": "sunny"}
+        said = [{"role": "assistant", "content": "Sunny."}]
+        shown = await post(scripted, PATH, input=[*asked, made, result, *said, *user("SHOW_REQUEST")])
+        text = json.loads(shown.json["output"][0]["content"][0]["text"])
+        assert text["messages"][1]["calls"][0]["name"] == told
+    refused = await post(scripted, PATH, input=[{"type": "additional_tools", "tools": 7}, *user("hi")])
+    assert refused.status == 400
+
+
 async def test_a_cut_response_is_incomplete(scripted: Served) -> None:
     body = {"input": "REPEAT 50", "max_output_tokens": 3}
     whole = (await post(scripted, PATH, **body)).json
