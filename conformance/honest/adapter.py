@@ -105,6 +105,8 @@ class HonestAdapter(Owner):
         self.dialed, self.requests = [], []
         node = self.node = self._make()
         node.serves = model
+        node.reach = self.connect
+        node.dialed = lambda: [each for each in self.links if isinstance(each, Initiator)]
         node.allow = None if allow is None else frozenset(map(bytes.fromhex, allow))
         node.allowance = node.allowance if allowance is None else allowance
         node.max_spend = node.max_spend if max_spend is None else max_spend

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from conformance import dcbor, framing, shapes
 from conformance.data import error_code, limit
@@ -15,11 +15,13 @@ from .rules import FailError
 if TYPE_CHECKING:
     from .initiator import Initiator
 
+Then: TypeAlias = Callable[[dict[int, Item] | None, dict[int, Item] | None], None]
+"""What gets the result, or the body of ERROR; neither where the callee is gone."""
 CALLED, DONE = "CALLED", "DONE"
 
 
 class Caller:
-    """One call of this node's: ``then`` gets the result, and where there is none, nothing."""
+    """One call of this node's: ``then`` is told how it ended."""
 
     def __init__(
         self,
@@ -29,7 +31,7 @@ class Caller:
         procedure: int,
         rule: str,
         arguments: dict[int, Item],
-        then: Callable[[dict[int, Item] | None], None],
+        then: Then,
     ) -> None:
         self.connection = connection
         self.rules = connection.rules
@@ -59,7 +61,10 @@ class Caller:
             return
         self.rules.forbid("STM-001", kind not in (framing.RESULT, framing.ERROR), FailError("UNEXPECTED_FRAME"))
         value = self.connection.value(kind, body)
-        self.finish(self.result(value[0]) if kind == framing.RESULT else None)
+        if kind == framing.RESULT:
+            self.finish(self.result(value[0]))
+        else:
+            self.finish(None, value)
 
     def result(self, encoded: bytes) -> dict[int, Item] | None:
         """What came back, where it is an item of the procedure's rule (CAL-005)."""
@@ -88,7 +93,7 @@ class Caller:
             self.connection.port.write(self.stream, framing.write_frame(framing.ERROR, body))
             self.finish(None)
 
-    def finish(self, result: dict[int, Item] | None) -> None:
+    def finish(self, result: dict[int, Item] | None, error: dict[int, Item] | None = None) -> None:
         """The call is over."""
         if self.over:
             return
@@ -96,4 +101,4 @@ class Caller:
         self.timers.stop_all()
         if not self.connection.over:
             self.connection.port.write(self.stream, b"", fin=True)
-        self._then(result)
+        self._then(result, error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
@@ -14,12 +13,13 @@ from conformance.members import CONSUMER, PROVIDER, Proof
 from conformance.offer import Quote
 
 from . import hello
-from .caller import Caller
+from .caller import Caller, Then
 from .connection import Connection
 from .consumer import Consumer
 from .networks import PROVE, SHOW
 from .node import CALLS, Node
 from .port import Port
+from .reserving import claim_all
 from .rules import NotAskedError
 
 
@@ -74,9 +74,7 @@ class Initiator(Connection):
 
     # Calling
 
-    def call(
-        self, procedure: int, rule: str, arguments: dict[int, Item], then: Callable[[dict[int, Item] | None], None]
-    ) -> None:
+    def call(self, procedure: int, rule: str, arguments: dict[int, Item], then: Then) -> None:
         """Call; ``rule`` is that of the result."""
         stream, self._next = self._next, self._next + 4
         self.asked[stream] = self.caller(self, stream, procedure=procedure, rule=rule, arguments=arguments, then=then)
@@ -108,7 +106,7 @@ class Initiator(Connection):
         self._unmet.pop(0)
         self.meet_next()
 
-    def proved_membership(self, network: bytes, proved: dict[int, Item] | None) -> None:
+    def proved_membership(self, network: bytes, proved: dict[int, Item] | None, _: object = None) -> None:
         """What the peer shows of itself; NET-031: only to its like this node shows itself."""
         if proved:
             self.node.learn(network, descriptor=proved[0], roll=proved[3])
@@ -126,10 +124,11 @@ class Initiator(Connection):
         careless = proved is not None and (self.rules.skips("CAL-004") or self.rules.skips("CAL-005"))
         return self.rules.skips("NET-031") or careless
 
-    def showed(self, network: bytes, result: dict[int, Item] | None) -> None:
+    def showed(self, network: bytes, result: dict[int, Item] | None, _: object = None) -> None:
         """The peer knows this node."""
         if result is not None:
             self.shown.add(network)
+            claim_all(self, network)
         self.met()
 
     # Asking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -15,15 +16,18 @@ from conformance.members import PROVIDER, Member, Proof, Signed
 from conformance.signing import Key
 
 from .authority import Authority
+from .discovery import Book
 from .ledger import Draw, Identity, Kept, Store
 from .model import Model
 from .networks import Reads, held, learnt
 from .port import now
 from .procedures import PROCEDURES
 from .rules import RefuseError, Rules
+from .settlement import Settlement
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .initiator import Initiator
 
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
@@ -51,6 +55,8 @@ class Node:
     """Keys of contents beyond the common ones that its model cares for."""
     procedures: Mapping[int, Procedure] = PROCEDURES
     """What it answers to calls; everything else it does not serve."""
+    settles: type[Settlement] = Settlement
+    hears: type[Book] = Book
     serves = True
     distrusts_certificates = False
     """Whether it looks at what a certificate says (TRN-008)."""
@@ -71,6 +77,12 @@ class Node:
         self.skew = 0
         """Seconds that its clock was put forward."""
         self.reads = Reads(self.rules)
+        self.settlement = self.settles(self)
+        self.book = self.hears(self)
+        self.dialed: Callable[[], list[Initiator]] = list
+        """The connections that it has dialed."""
+        self.reach: Callable[[str, bytes], None] | None = None
+        """Dials an address, where it may."""
         self.authorities: dict[bytes, Authority] = {}
         """The networks whose authority this node is, with their keys, which outlive a crash."""
 
@@ -95,6 +107,10 @@ class Node:
     def client_hello(self, *, resumes: bool) -> dict[str, Any]:
         """What TLS shows of this node where it dials; ``resumes``: it was given a ticket before."""
         return {"server_name": False, "pre_shared_key": False, "early_data": False}
+
+    def later(self, seconds: float, then: Callable[[], None]) -> None:
+        """Do something in a while."""
+        asyncio.get_running_loop().call_later(seconds, then)
 
     def clock(self) -> float:
         """Seconds since 1970."""

@@ -16,6 +16,7 @@ from conformance.offer import Quote, leads_to
 from .admission import Admission
 from .ledger import Kept
 from .port import Timers
+from .reserving import is_settled, owe, secure
 from .rules import FailError, RefuseError
 from .stops import Stops
 
@@ -152,7 +153,11 @@ class Provider(Admission):
         )
         self.node.record(self.opened, self.open_name)
         self.timers.start("deadline", self.content[4] / 1000, self.deadline)
-        self.accept_after_thinking(tokens)
+        if is_settled(self.node, self.opened[0]):
+            self.state = REQUESTED
+            secure(self, tokens)
+        else:
+            self.accept_after_thinking(tokens)
 
     def accept_after_thinking(self, tokens: int) -> None:
         """ACCEPT once the prompt is counted, and the first token once the model has it."""
@@ -433,6 +438,7 @@ class Provider(Admission):
             kept = self.kept()
             self.node.settled(self.open_name, kept.owed)
             self.node.keep("provider", self.opened, kept)
+            owe(self)
         self.state = DONE
         self.timers.stop_all()
         if not self.ended_side and not self.connection.over:

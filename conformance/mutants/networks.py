@@ -66,7 +66,7 @@ def _meets_all_at_once(self: Initiator, *networks: bytes) -> None:
         self.call(PROVE, "proved", {0: blinded}, _nothing)
 
 
-def _nothing(_: dict[int, Item] | None) -> None:
+def _nothing(_: dict[int, Item] | None, __: object) -> None:
     """Whatever came."""
 
 

@@ -142,6 +142,8 @@ class Attending:
         """What it answers to PROVE; None to refuse with NOT_MEMBER."""
         self.shown: dict[int, Any] | None = None
         """What the target has shown of itself."""
+        self.says: dict[int, Item | tuple[str, int, int]] = {}
+        """What it answers to other procedures: a result, or a code with its limit and actual."""
 
     async def until(self, procedure: int, within: float = 5.0) -> None:
         """Answer calls, up to one of ``procedure``. Raises `OverdueError`."""
@@ -168,6 +170,14 @@ class Attending:
         elif procedure == SHOW and arguments.get(0) == self.network.id:
             self.shown = arguments
             self.give(stream, {})
+        elif procedure in self.says:
+            said = self.says[procedure]
+            if isinstance(said, tuple):
+                numbers = {2: said[1], 3: said[2]} if said[2] else {}
+                body = {0: error_code(said[0]), **numbers}
+                self.side.link.write(stream, framing.frame(framing.ERROR, body), fin=True)
+            else:
+                self.give(stream, said)
         else:
             self.refuse(stream, error_code("NOT_MEMBER" if procedure == PROVE else "UNSUPPORTED"))
 

@@ -102,8 +102,9 @@ class Api:
         named = self.default_embedding_model if wanted is Operation.EMBED else self.default_model
         if named:
             return named
-        fit = (info.id for info in self.node.catalog.models() if can(info, wanted) and account.may_use(info))
-        return next(fit, "")
+        fit = [info.id for info in self.node.catalog.models() if can(info, wanted) and account.may_use(info)]
+        # Of peers' models only the order tells: see `NodeCatalog.models`.
+        return "" if not fit else fit[-1] if wanted is Operation.EMBED else fit[0]
 
     def _is_coming(self, model_id: str, operation: Operation) -> bool:
         if self.node.ready():

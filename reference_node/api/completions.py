@@ -162,7 +162,7 @@ class CompletionAnswer:
 
     def refusal(self, error: ApiError) -> dict[str, object]:
         """See `reference_node.api.exchange.Answer`."""
-        return openai_error(error)
+        return openai_error(error, "prompt")
 
     def _usage(self, results: Sequence[Result]) -> dict[str, Any]:
         return usage_object(Usage.of(results, self._choices))

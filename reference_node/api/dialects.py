@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .errors import OVERFLOW
 from .sse import event
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ ANTHROPIC_TYPES = {
     404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 503: "overloaded_error",
     504: "timeout_error",
 }  # fmt: skip
+PROMPTS = {"/completions": "prompt", "/responses": "input", "/embeddings": "input"}
+"""What a route calls the prompt, where that is not ``messages``."""
 _ANTHROPIC_PATHS = ("/messages", "/v1/messages")
 
 
@@ -22,9 +25,10 @@ def is_anthropic(path: str) -> bool:
     return path in _ANTHROPIC_PATHS or path.startswith(tuple(f"{prefix}/" for prefix in _ANTHROPIC_PATHS))
 
 
-def openai_error(error: ApiError) -> dict[str, object]:
-    """The JSON body, and the data of an error event in a stream of chunks."""
-    return {"error": {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}}
+def openai_error(error: ApiError, prompt: str = "messages") -> dict[str, object]:
+    """The JSON body, and the data of an error event in a stream of chunks; ``prompt`` is how the route names that."""
+    named = prompt if error.code == OVERFLOW else error.param
+    return {"error": {"message": error.message, "type": error.kind, "param": named, "code": error.code}}
 
 
 def anthropic_error(error: ApiError, request_id: str) -> dict[str, object]:
@@ -37,7 +41,9 @@ def anthropic_error(error: ApiError, request_id: str) -> dict[str, object]:
 
 def error_body(error: ApiError, path: str, request_id: str) -> dict[str, object]:
     """The JSON body of an error at ``path``."""
-    return anthropic_error(error, request_id) if is_anthropic(path) else openai_error(error)
+    if is_anthropic(path):
+        return anthropic_error(error, request_id)
+    return openai_error(error, PROMPTS.get(path.removeprefix("/v1"), "messages"))
 
 
 def openai_failure(error: ApiError) -> list[str]:

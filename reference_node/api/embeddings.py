@@ -97,7 +97,7 @@ class EmbeddingAnswer:
 
     def refusal(self, error: ApiError) -> dict[str, object]:
         """See `reference_node.api.exchange.Answer`."""
-        return openai_error(error)
+        return openai_error(error, "input")
 
     def _written(self, vector: bytes) -> str | list[float]:
         if self._as_base64:

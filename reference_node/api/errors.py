@@ -14,6 +14,7 @@ from ..generation import GenerationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OVERFLOW = "context_length_exceeded"
 INVALID, AUTHENTICATION, PERMISSION = "invalid_request_error", "authentication_error", "permission_error"
 BILLING, RATE, SERVER, PEER = "billing_error", "rate_limit_error", "server_error", "peer_error"
 
@@ -128,8 +129,8 @@ TABLE: Mapping[ErrorCode, Mapped] = {
         message="The model is no longer offered. GET /v1/models lists what is."
     ),
     ErrorCode.CONTEXT_TOO_LONG: Mapped(
-        status=400, kind=INVALID, code="context_length_exceeded", param="messages",
-        message="This model's maximum context length is {limit} tokens. However, your messages have {actual} tokens. "
+        status=400, kind=INVALID, code=OVERFLOW, param="messages",
+        message="This model's maximum context length is {limit} tokens. However, your prompt has {actual} tokens. "
         + _LONGER_CONTEXT,
         anthropic="prompt is too long: {actual} tokens > {limit} maximum. " + _LONGER_CONTEXT
     ),

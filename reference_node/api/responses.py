@@ -138,7 +138,7 @@ class ResponseAnswer:
 
     def refusal(self, error: ApiError) -> dict[str, object]:
         """See `reference_node.api.exchange.Answer`."""
-        return openai_error(error)
+        return openai_error(error, "input")
 
     def _call(self, call_id: str, name: str, pieces: list[str]) -> Item:
         tool = self._body.toolbox.find(name)

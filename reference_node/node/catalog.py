@@ -47,10 +47,13 @@ class NodeCatalog:
         self._first_seen: dict[str, int] = {}
 
     def models(self) -> Sequence[ModelInfo]:
-        """Every model once."""
+        """Every model once: those of this machine, then those of peers, the longest context first.
+
+        A quote does not say what a model does; one that embeds reads less than one to chat with.
+        """
         found: dict[str, ModelInfo] = {}
         found.update((info.id, info) for info in self._local.infos())
-        for remote in sorted(self._remote(), key=lambda model: model.quote.model):
+        for remote in sorted(self._remote(), key=lambda model: (-model.quote.context_length, model.quote.model)):
             found.setdefault(remote.quote.model, remote.info)
         return list(found.values())
 

@@ -92,6 +92,7 @@ class LocalModels:
         self._settings, self._changed = settings, changed
         self._names: tuple[str, ...] = () if settings.no_model else settings.model
         self._entries: dict[str, _Entry] = {}
+        self._unloaded: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
         self._backend = None if settings.backend is None else Backend(settings, changed)
         if engine is not None:
@@ -120,8 +121,12 @@ class LocalModels:
 
     @property
     def ready(self) -> bool:
-        """Whether the first model of the settings answers; without one, whether the backend does, if there is one."""
+        """Whether the first model of the settings answers, or was unloaded by the owner, so that nobody waits for it;
+        without one, whether the backend does, if there is one.
+        """
         if self._names:
+            if self._names[0] in self._unloaded and self._names[0] not in self._entries:
+                return True
             return self._state(self._names[0]) is ModelState.READY
         return self._backend is None or bool(self._backend.infos())
 
@@ -206,6 +211,7 @@ class LocalModels:
         await entry.in_flight.none()
         if self._entries.get(name) is entry:
             del self._entries[name]
+            self._unloaded.add(name)
             await self._free(entry)
 
     def withdraw(self) -> None:

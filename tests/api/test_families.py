@@ -224,6 +224,22 @@ async def test_a_prompt_beyond_the_context_is_said_in_the_familys_words(
         assert "models import" in reply.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "param"),
+    [
+        ("/v1/chat/completions", "messages"),
+        ("/v1/completions", "prompt"),
+        ("/completions", "prompt"),
+        ("/v1/responses", "input"),
+        ("/v1/embeddings", "input"),
+    ],
+)
+async def test_an_overflow_names_a_parameter_of_its_own_route(scripted: Served, path: str, param: str) -> None:
+    long = "word " * 140_000
+    error = (await post(scripted, path, **{param: user(long) if param == "messages" else long})).json["error"]
+    assert (error["code"], error["param"]) == ("context_length_exceeded", param)
+
+
 async def test_a_failure_amid_a_stream_is_the_familys_error_event(scripted: Served) -> None:
     asked = user("REPEAT 9 FAIL_AFTER 3")
     chat = await post(scripted, "/v1/chat/completions", messages=asked, stream=True)

@@ -62,6 +62,7 @@ async def test_several_models_answer_and_go_one_by_one(make: Make) -> None:
     await local.unload("one")
     assert states(local) == {"two": ModelState.READY}
     assert local.find("one") is None
+    assert local.ready  # it is gone because its owner said so: nobody is told to wait for it
     assert (await ask(second, request()))[1].output_tokens > 0
     await local.load("one")
     assert changes == [["one"], ["one", "two"], ["two"], ["two", "one"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
@@ -232,3 +233,14 @@ async def test_a_request_that_no_credit_covers_says_what_is_needed(start_node: S
     assert (caught.value.code, caught.value.limit) == (ErrorCode.INSUFFICIENT_CREDIT, 10)
     assert caught.value.actual is not None
     assert caught.value.actual > 10
+
+
+async def test_of_a_peers_models_the_one_with_the_longest_context_comes_first(start_node: StartNode) -> None:
+    """An embedding model, which a quote does not tell from others, must not be the one that is chatted with."""
+    peer = await start_node("peer", Scripted(model="zeta"))
+    short = Scripted(model="alpha")
+    short._info = replace(short.info, context_length=512)
+    other = await start_node("other", short)
+    consumer, _ = await start_node("consumer", peers=(peer, other))
+    await consumer.until(lambda: len(consumer.catalog.models()) == 2)
+    assert [info.id for info in consumer.catalog.models()] == ["zeta", "alpha"]
