@@ -79,11 +79,6 @@ class ProviderJob:
         """Who asked: a node id."""
         return self._admitted.open.consumer
 
-    @property
-    def _accounted(self) -> bool:
-        """Whether a settlement node keeps the accounts of the request's network."""
-        return self._service.settlers.settles(self._admitted.quote.network)
-
     def shut_down(self) -> None:
         """The node stops, or its owner wants this answer to end."""
         self._interrupt(FinishReason.SHUTDOWN)
@@ -144,11 +139,13 @@ class ProviderJob:
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
         check_abilities(self._service.serving(self._admitted).info, self._admitted.request)  # before it is promised
-        if not await self._reserve():
+        # Decided once: what was admitted without an allowance must not run without a reservation either.
+        accounted = self._service.settlers.settles(self._admitted.quote.network)
+        if not await self._reserve(accounted=accounted):
             return None
         async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
             generator = self._service.serving(self._admitted)  # again: much may have changed meanwhile
-            if self._accounted:
+            if accounted:
                 await self._service.settlers.secure(self._link, self._admitted, self._deadline - clock.now())
             left_ms = max(1, int((self._deadline - clock.now()) * 1000))
             request = self._admitted.request
@@ -171,12 +168,12 @@ class ProviderJob:
                 self._heartbeat.cancel()
         raise GenerationError(ErrorCode.INTERNAL)
 
-    async def _reserve(self) -> bool:
+    async def _reserve(self, *, accounted: bool) -> bool:
         """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance;
         where a settlement node keeps the accounts, that one is asked for it when the answer's turn has come.
         """
         store = self._service.store
-        allowance = None if self._accounted else self._service.allowance
+        allowance = None if accounted else self._service.allowance
         try:
             self._kept = await store.admit(self._admitted.evidence, allowance=allowance, now=clock.now())
         except SequenceUsedError:
