@@ -22,8 +22,8 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "tests": ("tests-{accel}", "model"),
     "conformance": ("conformance",),
 }
-# What a first set-up downloads, in MB by the first lock's name: the wheels for Linux, and the default model's 93 MB.
-_DOWNLOADS = {"node-cpu": 160, "node-gpu": 1650, "tests-cpu": 200, "tests-gpu": 1700, "conformance": 10}
+# What a first set-up downloads, in MB by the first lock's name: the wheels for Linux, and 198 MB of default models.
+_DOWNLOADS = {"node-cpu": 270, "node-gpu": 1760, "tests-cpu": 310, "tests-gpu": 1810, "conformance": 10}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,14 @@ REQUEST = "mycellm/request/v1"
 RESPONSE = "mycellm/response/v1"
 TICK = "mycellm/tick/v1"
 NETWORK = "mycellm/network/v1"
+DESCRIPTOR = "mycellm/descriptor/v1"
+MEMBERSHIP = "mycellm/membership/v1"
+CERTIFICATE = "mycellm/node-certificate/v1"
+ROLL = "mycellm/roll/v1"
+INVITE = "mycellm/invite/v1"
+EPOCH = "mycellm/account-epoch/v1"
+RECORD = "mycellm/record/v1"
+BLIND = "mycellm/blind/v1"
 
 
 def preimage(context: str, *encoded: bytes) -> bytes:
@@ -36,7 +44,17 @@ def is_signed_by(public: bytes, context: str, body: bytes, signature: bytes) -> 
 
 
 DIRECT = name(NETWORK, dcbor.encode({0: "direct"}))
-"""Id of the direct network, the only one of this version."""
+"""Id of the direct network."""
+
+
+def rooted(root: bytes) -> bytes:
+    """Id of the network of a root key."""
+    return name(NETWORK, dcbor.encode({0: "rooted", 1: root}))
+
+
+def blind(network: bytes, binding: bytes, caller: bytes) -> bytes:
+    """What ``caller`` names ``network`` by in PROVE and FIND, on the connection with this binding."""
+    return name(BLIND, *map(dcbor.encode, (binding, caller, network)))
 
 
 class Key:

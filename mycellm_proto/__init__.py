@@ -7,10 +7,27 @@ whole protocol of one QUIC connection; the rest are its parts, for who needs one
 from __future__ import annotations
 
 from .admission import Admitted, admit
+from .answer import Candidate, Chunk, Logprob, Part
 from .calls import Procedure
 from .codec import EncodingError, Reason, Value, decode, encode
 from .connection import Connection
-from .content import ChatRequest, FinishReason, Message, Operation, Role, Sampling, decode_content, encode_content
+from .content import (
+    ChatRequest,
+    CompletionRequest,
+    Content,
+    EmbeddingRequest,
+    FinishReason,
+    Message,
+    Operation,
+    ReasoningEffort,
+    ResponseFormat,
+    Role,
+    Sampling,
+    Tool,
+    ToolCall,
+    ToolMode,
+)
+from .content_codec import decode_content, encode_content
 from .economy import DIRECT_NETWORK, Assurance, Close, Evidence, Open, Quote, sign
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .exporter import EXPORTER_LABEL, channel_binding
@@ -46,18 +63,23 @@ __all__ = [
     "Admission",
     "Admitted",
     "Assurance",
+    "Candidate",
     "Capability",
     "Chain",
     "ChatRequest",
+    "Chunk",
     "Claim",
     "Close",
+    "CompletionRequest",
     "Connection",
     "ConnectionRole",
     "Contact",
+    "Content",
     "Context",
     "CreditPolicy",
     "DataHandling",
     "Descriptor",
+    "EmbeddingRequest",
     "EncodingError",
     "ErrorCode",
     "Evidence",
@@ -68,6 +90,7 @@ __all__ = [
     "Identity",
     "Invite",
     "LocalProtocolError",
+    "Logprob",
     "MemberRole",
     "Membership",
     "Message",
@@ -78,6 +101,7 @@ __all__ = [
     "Open",
     "Operation",
     "Order",
+    "Part",
     "Procedure",
     "Proof",
     "Proofs",
@@ -85,9 +109,11 @@ __all__ = [
     "Quote",
     "RawFrame",
     "Reason",
+    "ReasoningEffort",
     "Record",
     "RemoteProtocolError",
     "Reserve",
+    "ResponseFormat",
     "Role",
     "Roll",
     "Sampling",
@@ -96,6 +122,9 @@ __all__ = [
     "SigningKey",
     "Source",
     "Standing",
+    "Tool",
+    "ToolCall",
+    "ToolMode",
     "Value",
     "Verified",
     "VerifiedMember",

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import limits
-from .content import ChatRequest, decode_content
+from .content import Content, Operation
+from .content_codec import decode_content
 from .economy import DIRECT_NETWORK, Evidence, Open, Quote, read_open, request_commitment
 from .errors import ErrorCode, RemoteProtocolError
 from .frames import Request
-from .hello import Capability, Session
+from .hello import NEEDED, Session
 from .membership import VerifiedMember
 from .proofs import Proofs
 from .signed import Signed
@@ -24,7 +25,7 @@ class Admitted:
     ``member`` is whom it is charged to in a rooted network; in the direct network the open's consumer is.
     """
 
-    request: ChatRequest
+    request: Content
     open: Open
     quote: Quote
     evidence: Evidence
@@ -48,9 +49,7 @@ def admit(
     """
     if not session.pinned:
         raise _refusal("the peer did not pin this node", ErrorCode.UNPINNED, "HSK-015")
-    if Capability.CHAT not in session.capabilities:
-        raise _refusal("capability not negotiated", ErrorCode.UNSUPPORTED, "VER-004")
-    content = decode_content(frame.content)
+    content = decode_content(frame.content, _agreed(session))
     opened = read_open(frame.open, consumer=session.peer, provider=provider)
     quote, signed_quote = _quoted(opened, offered, now)
     if (opened.network, content.model) != (quote.network, quote.model):
@@ -64,6 +63,10 @@ def admit(
     meter.release(quote.prepaid_ticks, frame.prepaid)
     evidence = Evidence(quote=signed_quote, open=frame.open, ticks=meter.ticks, link=meter.link)
     return Admitted(request=content, open=opened, quote=quote, evidence=evidence, meter=meter, member=member)
+
+
+def _agreed(session: Session) -> frozenset[Operation]:
+    return frozenset(operation for operation, capability in NEEDED.items() if capability in session.capabilities)
 
 
 def _quoted(opened: Open, offered: Mapping[bytes, tuple[Quote, Signed]], now: float) -> tuple[Quote, Signed]:

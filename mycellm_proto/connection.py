@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from . import limits
 from .admission import admit
+from .answer import Chunk
 from .calls import Callee, Caller, CallGate
 from .consumer import ConsumerExchange
 from .content import FinishReason
@@ -46,7 +47,7 @@ from .frames import (
 )
 from .framing import FrameReader, RawFrame
 from .grease import Grease
-from .hello import Capability, ConnectionRole, Session
+from .hello import NEEDED, ConnectionRole, Session
 from .keys import SigningKey
 from .order import Order
 from .proofs import Proofs
@@ -189,9 +190,12 @@ class Connection:
             message = "the connection is over"
             raise LocalProtocolError(message, code=ErrorCode.PEER_GONE, requirement="ERR-004")
         session = self.session
-        if session is None or not session.pinned or Capability.CHAT not in session.capabilities:
-            message = "no request before authentication, to an unpinned peer, or without the capability"
+        if session is None or not session.pinned:
+            message = "no request before authentication, or to an unpinned peer"
             raise LocalProtocolError(message, code=ErrorCode.UNPINNED, requirement="HSK-020")
+        if NEEDED[order.request.operation] not in session.capabilities:
+            message = "no request without its capability"
+            raise LocalProtocolError(message, code=ErrorCode.UNSUPPORTED, requirement="HSK-020")
         if order.open.quote not in self._control.peer_quotes:
             message = "the quote is not one of the peer's"
             raise LocalProtocolError(message, code=ErrorCode.UNKNOWN_QUOTE, requirement="RCP-004")
@@ -275,11 +279,11 @@ class Connection:
             frames = exchange.refuse(code, retry_after_ms=retry_after_ms, limit=limit, actual=actual)
             self._sent(stream_id, frames)
 
-    def chunk(self, stream_id: int, text: str, tokens: int, now: float) -> None:
-        """Deliver text. Without effect where the exchange is over; raises `LocalProtocolError` unless it may go."""
+    def chunk(self, stream_id: int, chunk: Chunk, now: float) -> None:
+        """Deliver a piece. Without effect where the exchange is over; raises `LocalProtocolError` unless it may go."""
         exchange = self.provider(stream_id)
         if exchange is not None and exchange.state is State.STREAMING:
-            self._sent(stream_id, exchange.chunk(text, tokens, now))
+            self._sent(stream_id, exchange.chunk(chunk, now))
 
     def end(self, stream_id: int, finish: FinishReason, salt: bytes, now: float) -> None:
         """End an answer with its close. Without effect where it is over.

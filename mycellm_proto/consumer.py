@@ -6,6 +6,7 @@ It counts what is delivered, releases ticks for it, and countersigns nothing tha
 from __future__ import annotations
 
 from . import limits
+from .answer import Chunk, Reading, join
 from .content import FinishReason
 from .economy import (
     Close,
@@ -16,7 +17,7 @@ from .economy import (
 )
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .events import Accepted, ChunkReceived, Ended, Event, Failed
-from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, Request, Tick
+from .frames import TYPES, Accept, Cancel, Countersign, Credit, End, Error, Frame, Request, Tick
 from .keys import SigningKey
 from .order import Order
 from .signed import Context, Signed
@@ -38,8 +39,8 @@ class ConsumerExchange:
         self._open_hash = order.signed_open.digest(Context.OPEN)
         self._input: int | None = None  # unknown before ACCEPT
         self._tokens = 0
-        self._chunks = 0
-        self._texts: list[str] = []
+        self._chunks: list[Chunk] = []
+        self._reading = Reading(order.request)
         self._received = 0
         self._consumed = 0
         self._credit = limits.INITIAL_CREDIT
@@ -103,7 +104,10 @@ class ConsumerExchange:
             return []
         # RCP-014: a prompt that costs more than the ceiling, or that the model could not even hold, is not agreed to;
         # the prepaid ticks are lost at most.
-        if self._owed() > self._order.open.ceiling or self._input > self._order.quote.context_length:
+        if (
+            self._owed() > self._order.open.ceiling
+            or self._input > self._order.quote.context_length * self._order.request.prompts
+        ):
             return self._give_up(ErrorCode.OVERRUN)
         if self._input > self._order.most_input:  # RCP-038
             return self._cancel(now, ErrorCode.OVERRUN)
@@ -115,17 +119,20 @@ class ConsumerExchange:
         if self._received > self._credit:
             message = f"{self._received} bytes of chunks with credit for {self._credit}"
             raise RemoteProtocolError(message, code=ErrorCode.FLOW_CONTROL, requirement="FLW-003")
-        self._chunks += 1
+        self._chunks.append(frame)
         self._tokens += frame.tokens
-        self._texts.append(frame.text)
         # RCP-015: more than was asked for, than the ceiling pays, or than any answer has, is an overrun, whatever the
         # bill will say.
         too_many = self._tokens > self._order.request.max_tokens or self._received > limits.MAX_ANSWER
         if too_many or self._owed() > self._order.open.ceiling:
             return self._give_up(ErrorCode.OVERRUN)
+        try:
+            self._reading.take(frame)
+        except RemoteProtocolError as error:
+            return self._give_up(error.code)
         if self._wanted is not None:
             return []
-        self.events.append(ChunkReceived(stream_id=self.stream_id, text=frame.text, tokens=frame.tokens, size=size))
+        self.events.append(ChunkReceived(stream_id=self.stream_id, chunk=frame, size=size))
         return self._pay()
 
     def _owed(self) -> int:
@@ -157,10 +164,10 @@ class ConsumerExchange:
         if self.state not in (State.REQUESTED, State.STREAMING):
             return []
         self._cause = cause
-        self._wanted = (self._chunks, self._tokens)
+        self._wanted = (len(self._chunks), self._tokens)
         self._expiry = now + limits.CLOSING_TIMEOUT
         link = self._order.chain.link(self._ticks)
-        return [self._send(Cancel(chunks=self._chunks, k=self._ticks, link=link))]
+        return [self._send(Cancel(chunks=len(self._chunks), k=self._ticks, link=link))]
 
     def _end(self, frame: End, now: float) -> list[Frame]:
         """RCP-026 to RCP-028: agree to nothing but what this side counted itself."""
@@ -169,6 +176,10 @@ class ConsumerExchange:
             self._check(close, frame.salt)
         except ProtocolError:
             return self._give_up(ErrorCode.BAD_CLOSE)
+        try:
+            self._reading.end(close.finish)
+        except RemoteProtocolError as error:
+            return self._give_up(error.code)
         self._expiry = now + limits.CLOSING_TIMEOUT
         self._close = frame.close
         self._countersignature = countersign(self._key, frame.close)
@@ -180,11 +191,11 @@ class ConsumerExchange:
         cancelled = close.finish is FinishReason.CANCELLED
         if cancelled and self._wanted is None:
             raise _bad_close("cancelled by nobody", "RCP-027")
-        chunks, tokens = self._wanted if cancelled and self._wanted else (self._chunks, self._tokens)
+        chunks, tokens = self._wanted if cancelled and self._wanted else (len(self._chunks), self._tokens)
         expected = Close(
             open=self._open_hash,
             request=order.open.request,
-            response=response_commitment(salt, "".join(self._texts[:chunks]), close.finish, tokens),
+            response=response_commitment(salt, join(self._chunks[:chunks]), close.finish, tokens),
             model_digest=order.quote.model_digest,
             # Before ACCEPT only the provider has counted; the ticks that were released bound what that can cost.
             input_tokens=close.input_tokens if cancelled and self._input is None else self._input or 0,

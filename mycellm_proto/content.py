@@ -1,30 +1,16 @@
-"""What a consumer asks and what a provider answers: SPEC.md section "Inference exchange".
+"""What a consumer asks: SPEC.md section "Inference exchange". What comes back is `mycellm_proto.answer`.
 
 The content of a request is a frozen value that the HTTP API, the wire and the engine share, so that a parameter
-cannot be dropped on the hop between two nodes: it is encoded, committed to and decoded as a whole.
-Sampling parameters are integers in millionths, because no float exists on the wire; ``None`` stands for the model's
-own default.
+cannot be dropped on the hop between two nodes: `mycellm_proto.content_codec` writes all of it, commits to it and gives
+the same value back. There are three, one for each operation. Sampling parameters are integers in millionths, because
+no float exists on the wire; ``None`` and ``()`` stand for "not set": the model's own default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar
-
-from . import codec
-from .errors import ErrorCode, RemoteProtocolError
-from .fields import Field, Shape, array, integer, nested, registered, text, write_fields
-from .limits import (
-    MAX_DEADLINE_MS,
-    MAX_MESSAGES,
-    MAX_MODEL_ID,
-    MAX_REQUEST,
-    MAX_STOP_SEQUENCE,
-    MAX_STOP_SEQUENCES,
-    MAX_TOKENS,
-)
 
 MILLION = 1_000_000
 """Sampling parameters are counted in millionths: a temperature of 0.7 is 700_000."""
@@ -36,12 +22,15 @@ class Role(IntEnum):
     SYSTEM = 1
     USER = 2
     ASSISTANT = 3
+    TOOL = 4
 
 
 class Operation(IntEnum):
     """What is asked for (registry: spec/registries/operations.toml)."""
 
     CHAT = 1
+    COMPLETE = 2
+    EMBED = 3
 
 
 class FinishReason(IntEnum):
@@ -54,19 +43,75 @@ class FinishReason(IntEnum):
     DEADLINE = 5
     SHUTDOWN = 6
     FAILED = 7
+    TOOL_CALLS = 8
+
+
+class ToolMode(IntEnum):
+    """Whether a model calls tools (registry: spec/registries/tool-modes.toml)."""
+
+    NONE = 0
+    AUTO = 1
+    REQUIRED = 2
+
+
+class ReasoningEffort(IntEnum):
+    """How long a model thinks before it answers (registry: spec/registries/reasoning-efforts.toml)."""
+
+    NONE = 0
+    MINIMAL = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    EXTRA_HIGH = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A model's call of a tool: ``arguments`` is text as the model wrote it, meant to be a JSON object."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. ``calls`` and ``reasoning`` are the assistant's, ``call_id`` a tool's result's."""
 
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str | None = None
+    name: str | None = None
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the model may call. ``parameters`` is a JSON Schema as text; ``strict``: arguments obey it."""
+
+    name: str
+    description: str | None = None
+    parameters: str | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFormat:
+    """The answer is one JSON object; one that obeys ``schema``, a JSON Schema as text, where there is one."""
+
+    schema: str | None = None
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn: integers in millionths, but ``top_k`` (tokens) and ``seed``; None is the default."""
+    """How tokens are drawn: integers in millionths, but ``top_k`` (tokens) and ``seed``; None is the default.
+
+    ``logit_bias`` has (token id, bias in millionths), ascending by id.
+    """
 
     temperature: int | None = None
     top_p: int | None = None
@@ -75,6 +120,8 @@ class Sampling:
     presence_penalty: int | None = None
     frequency_penalty: int | None = None
     seed: int | None = None
+    repetition_penalty: int | None = None
+    logit_bias: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,63 +129,62 @@ class ChatRequest:
     """The content of a chat request: the model's id, the conversation, and every bound on the answer.
 
     ``max_tokens`` bounds the answer in tokens, ``deadline_ms`` its time in milliseconds from the provider's receipt.
+    ``top_logprobs``, where it is set, asks for the log-probability of each token and of so many alternatives.
+    ``tool_choice`` is a mode, or the name of the one tool that the model must call.
     """
 
     operation: ClassVar[Operation] = Operation.CHAT
+    prompts: ClassVar[int] = 1
     model: str
     messages: tuple[Message, ...]
     max_tokens: int
     deadline_ms: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
+    top_logprobs: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolMode | str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: ReasoningEffort | None = None
 
 
-_MESSAGE = Shape(
-    "message",
-    Field(0, "role", registered(Role)),
-    Field(1, "content", text(MAX_REQUEST)),
-    code=ErrorCode.MALFORMED,
-    requirement="INF-004",
-)
-_REQUEST_FIELDS = (
-    Field(0, "operation", registered(Operation)),
-    Field(1, "model", text(MAX_MODEL_ID, 1)),
-    Field(2, "messages", array(nested(_MESSAGE, Message), MAX_MESSAGES, 1)),
-    Field(3, "max_tokens", integer(MAX_TOKENS, 1)),
-    Field(4, "deadline_ms", integer(MAX_DEADLINE_MS, 1)),
-    Field(5, "stop", array(text(MAX_STOP_SEQUENCE, 1), MAX_STOP_SEQUENCES, 1), optional=True),
-)
-_SAMPLING_FIELDS = (
-    Field(6, "temperature", integer(2 * MILLION), optional=True),
-    Field(7, "top_p", integer(MILLION, 1), optional=True),
-    Field(8, "top_k", integer(MAX_TOKENS), optional=True),
-    Field(9, "min_p", integer(MILLION), optional=True),
-    Field(10, "presence_penalty", integer(2 * MILLION, -2 * MILLION), optional=True),
-    Field(11, "frequency_penalty", integer(2 * MILLION, -2 * MILLION), optional=True),
-    Field(12, "seed", integer((1 << 64) - 1), optional=True),
-)
-CHAT_REQUEST = Shape(
-    "chat-request", *_REQUEST_FIELDS, *_SAMPLING_FIELDS, code=ErrorCode.MALFORMED, requirement="INF-004"
-)
-_SAMPLING_NAMES = tuple(field.name for field in _SAMPLING_FIELDS)
+Prompt = str | tuple[int, ...]
+"""Text, or the ids of its tokens in the model's own vocabulary."""
 
 
-def encode_content(request: ChatRequest, extra: Mapping[int, codec.Value] | None = None) -> bytes:
-    """The bytes that are committed to and sent. ``extra`` are reserved keys (EXT-005)."""
-    entries = write_fields(_REQUEST_FIELDS, request) | write_fields(_SAMPLING_FIELDS, request.sampling)
-    return codec.encode({**(extra or {}), **entries})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """The content of a request to continue ``prompt`` as it is, without any template."""
+
+    operation: ClassVar[Operation] = Operation.COMPLETE
+    prompts: ClassVar[int] = 1
+    model: str
+    prompt: Prompt
+    max_tokens: int
+    deadline_ms: int
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    top_logprobs: int | None = None
 
 
-def decode_content(content: bytes) -> ChatRequest:
-    """The request in ``content``. Raises `RemoteProtocolError`, with which the request is refused (not the link)."""
-    try:
-        value = codec.decode(content)
-    except codec.EncodingError as error:
-        raise RemoteProtocolError(error.reason.slug, code=ErrorCode.MALFORMED, requirement="INF-003") from None
-    operation = value.get(0) if isinstance(value, dict) else None
-    if type(operation) is int and operation not in frozenset(Operation):
-        raise RemoteProtocolError("unknown operation", code=ErrorCode.UNSUPPORTED, requirement="INF-005")
-    attributes = CHAT_REQUEST.read(value)
-    del attributes["operation"]
-    sampling = {name: attributes.pop(name) for name in _SAMPLING_NAMES if name in attributes}
-    return ChatRequest(sampling=Sampling(**sampling), **attributes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingRequest:
+    """The content of a request for one vector for each of ``inputs``, of ``dimensions`` numbers where it is set."""
+
+    operation: ClassVar[Operation] = Operation.EMBED
+    max_tokens: ClassVar[int] = 0
+    """A vector has no output tokens: what is billed is the input."""
+    model: str
+    inputs: tuple[Prompt, ...]
+    deadline_ms: int
+    dimensions: int | None = None
+
+    @property
+    def prompts(self) -> int:
+        """What the model reads, one after the other: its context bounds each."""
+        return len(self.inputs)
+
+
+Content = ChatRequest | CompletionRequest | EmbeddingRequest
+"""What a REQUEST can ask for."""

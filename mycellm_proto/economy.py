@@ -11,6 +11,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 from . import codec
+from .answer import Answer
 from .content import FinishReason
 from .errors import ErrorCode, RemoteProtocolError
 from .fields import Field, Shape, integer, nullable, octets, registered, text
@@ -225,10 +226,9 @@ def request_commitment(salt: bytes, content: bytes) -> bytes:
     return digest(Context.REQUEST, codec.encode(salt), content)
 
 
-def response_commitment(salt: bytes, text: str, finish: FinishReason, output_tokens: int) -> bytes:
-    """SHA-256 over a fresh ``salt`` (32 bytes) and the answer: its text, its end, its tokens (RCP-007)."""
-    answer: codec.Value = {0: text, 1: int(finish), 2: output_tokens}
-    return digest(Context.RESPONSE, codec.encode(salt), codec.encode(answer))
+def response_commitment(salt: bytes, answer: Answer, finish: FinishReason, output_tokens: int) -> bytes:
+    """SHA-256 over a fresh ``salt`` (32 bytes) and the answer: all its parts, its end, its tokens (RCP-007)."""
+    return digest(Context.RESPONSE, codec.encode(salt), codec.encode(answer.to_value(finish, output_tokens)))
 
 
 def direct_network() -> bytes:

@@ -42,6 +42,7 @@ class ErrorCode(IntEnum):
     NOT_MEMBER = 60
     INVITE_SPENT = 61
     SETTLEMENT_UNAVAILABLE = 62
+    BAD_ANSWER = 63
     # Credit.
     BAD_OPEN = 64
     UNKNOWN_QUOTE = 65

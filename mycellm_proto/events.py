@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .admission import Admitted
+from .answer import Chunk
 from .economy import Close, Evidence, Quote
 from .errors import ErrorCode, ProtocolError
 from .hello import Session
@@ -96,11 +97,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkReceived:
-    """Text of the answer. Give its ``size`` in bytes back with `consumed`."""
+    """A piece of the answer. Give its ``size`` in bytes back with `consumed`."""
 
     stream_id: int
-    text: str
-    tokens: int
+    chunk: Chunk
     size: int
 
 

@@ -17,7 +17,12 @@ from .errors import ErrorCode, ProtocolError, RemoteProtocolError
 
 
 class ShapeError(RemoteProtocolError):
-    """A map that is deterministic CBOR, but not what its rule says. ``code`` is set by the shape."""
+    """A map that is deterministic CBOR, but not what its rule says. ``code`` is set by the shape.
+
+    ``field`` names the outermost key that is wrong, for the local log and for this node's own user.
+    """
+
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,13 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key of a map."""
+    """One key of a map. One that is optional is left out where the attribute is its ``default``, or empty."""
 
     key: int
     name: str
     kind: Kind
     optional: bool = False
+    default: object = None
 
 
 def integer(most: int, least: int = 0) -> Kind:
@@ -60,12 +66,12 @@ def octets(size: int) -> Kind:
     return Kind(read)
 
 
-def blob(most: int) -> Kind:
-    """Up to ``most`` bytes."""
+def blob(most: int, least: int = 0) -> Kind:
+    """A string of ``least`` to ``most`` bytes."""
 
     def read(value: object) -> bytes:
-        if type(value) is not bytes or len(value) > most:
-            raise ValueError(f"not a string of at most {most} bytes")
+        if type(value) is not bytes or not least <= len(value) <= most:
+            raise ValueError(f"not a string of {least} to {most} bytes")
         return value
 
     return Kind(read)
@@ -124,6 +130,14 @@ def nullable(kind: Kind) -> Kind:
     )
 
 
+def either(of_text: Kind, otherwise: Kind) -> Kind:
+    """``of_text`` for a text, ``otherwise`` for anything else: no value is both."""
+    return Kind(
+        lambda value: (of_text if type(value) is str else otherwise).read(value),
+        lambda value: (of_text if type(value) is str else otherwise).write(value),
+    )
+
+
 def array(kind: Kind, most: int, least: int = 0) -> Kind:
     """An array of ``least`` to ``most`` elements."""
 
@@ -136,11 +150,11 @@ def array(kind: Kind, most: int, least: int = 0) -> Kind:
 
 
 def write_fields(fields: Iterable[Field], source: object) -> dict[int, Value]:
-    """The entries of those ``fields``, read off ``source``; an optional one that is None or empty is left out."""
+    """The entries of those ``fields``, read off ``source``; an optional one that says nothing is left out."""
     entries: dict[int, Value] = {}
     for field in fields:
         value = getattr(source, field.name)
-        if not (field.optional and (value is None or value == ())):
+        if not (field.optional and value in (None, (), field.default)):
             entries[field.key] = field.kind.write(value)
     return entries
 
@@ -178,10 +192,15 @@ class Shape:
             name, read = self._known[key]
             try:
                 attributes[name] = read(content)
+            except ShapeError as error:
+                error.field = name
+                raise
             except ProtocolError:
                 raise
             except ValueError as error:
-                raise self._error(f"{name}: {error}", self._requirement) from None
+                refusal = self._error(f"{name}: {error}", self._requirement)
+                refusal.field = name
+                raise refusal from None
         if not self._needed <= value.keys():
             raise self._error("a key is missing", self._requirement)
         return attributes

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from . import codec, limits
+from .answer import Chunk, Part, logprob_of, logprob_value
 from .economy import SALT_SIZE
 from .errors import ErrorCode, LocalProtocolError
 from .fields import Field, Kind, Shape, array, blob, integer, octets, text
@@ -78,14 +79,6 @@ class Accept:
     """The provider will answer, and bills ``input_tokens`` for the prompt."""
 
     input_tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """Text of the next ``tokens`` of the answer. An empty one without tokens is a heartbeat."""
-
-    text: str
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +164,15 @@ _SIGNED = Kind(Signed.from_value, Signed.to_value)
 _TICKS = integer(limits.MAX_TICKS)
 _LINK = octets(HASH_SIZE)
 
+
+def _part(value: object) -> Part:
+    if type(value) is not int or value == Part.ANSWER:  # which an absent key says
+        raise ValueError("not a part")
+    return Part(value)
+
+
+_PART = Kind(_part, int)
+
 # One row a frame: its type, its dataclass, its largest body in bytes, its shape.
 _ROWS: tuple[tuple[FrameType, type[Any], int, Shape], ...] = (
     (
@@ -213,7 +215,14 @@ _ROWS: tuple[tuple[FrameType, type[Any], int, Shape], ...] = (
         FrameType.CHUNK,
         Chunk,
         limits.MAX_CHUNK,
-        Shape("chunk", Field(0, "text", text(limits.MAX_CHUNK)), Field(1, "tokens", integer(limits.MAX_TOKENS))),
+        Shape(
+            "chunk",
+            Field(0, "text", text(limits.MAX_CHUNK)),
+            Field(1, "tokens", integer(limits.MAX_TOKENS)),
+            Field(2, "part", _PART, optional=True, default=Part.ANSWER),
+            Field(4, "logprobs", array(Kind(logprob_of, logprob_value), limits.MAX_CHUNK // 4, 1), optional=True),
+            Field(6, "vector", blob(limits.MAX_CHUNK, 1), optional=True, default=b""),
+        ),
     ),
     (FrameType.TICK, Tick, limits.MAX_SMALL, Shape("tick", Field(0, "k", _TICKS), Field(1, "link", _LINK))),
     (FrameType.CREDIT, Credit, limits.MAX_SMALL, Shape("credit", Field(0, "limit", integer(limits.MAX_AMOUNT)))),

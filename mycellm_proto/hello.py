@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from . import codec
+from .content import Operation
 from .errors import ErrorCode, RemoteProtocolError
 from .fields import Field, Shape, array, boolean, integer, octets, registered
 from .grease import RESERVED
@@ -38,6 +39,16 @@ class Capability(IntEnum):
 
     CHAT = 1
     CALLS = 2
+    COMPLETE = 3
+    EMBED = 4
+
+
+NEEDED = {
+    Operation.CHAT: Capability.CHAT,
+    Operation.COMPLETE: Capability.COMPLETE,
+    Operation.EMBED: Capability.EMBED,
+}
+"""The capability that a request of each operation needs (VER-004)."""
 
 
 _COMMON = (

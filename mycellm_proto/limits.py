@@ -28,6 +28,25 @@ MAX_MESSAGES = 1024
 MAX_STOP_SEQUENCES = 4
 MAX_STOP_SEQUENCE = 256
 """Stop sequences, and bytes of each: what the common HTTP APIs allow."""
+MAX_TOOLS = 512
+"""Tools that a request may offer: clients with many tool servers pass the 128 of some HTTP APIs."""
+MAX_NAME = 128
+"""Bytes of the name of a tool, a speaker or a schema, and of a call's id: twice what the common HTTP APIs allow."""
+MAX_TOOL_CALLS = 64
+"""Tool calls of one message or one answer."""
+MAX_LOGIT_BIAS = 1024
+"""Entries of a logit bias: more than the common HTTP APIs allow."""
+MAX_TOKEN_ID = (1 << 32) - 1
+"""A token's number in a vocabulary: four bytes."""
+MAX_TOP_LOGPROBS = 20
+MAX_TOKEN_BYTES = 512
+"""Alternatives of a token, and bytes of a token's text: with both, one token's entry stays below MAX_CHUNK."""
+MAX_LOGPROB = 1_000_000_000
+"""Micro-nats below certainty: a thousand nats, beyond which no sampler tells probabilities apart."""
+MAX_INPUTS = 2048
+"""Inputs of an embedding request: what the common HTTP APIs allow."""
+MAX_DIMENSIONS = 16_384
+"""Numbers of a vector: four times what the largest models give."""
 MAX_DEADLINE_MS = 3_600_000
 """Milliseconds that a request may ask for: an hour."""
 

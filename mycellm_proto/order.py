@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import codec, limits
-from .content import ChatRequest, encode_content
+from .content import Content
+from .content_codec import decode_content, encode_content
 from .economy import Evidence, Open, Quote, request_commitment, sign
-from .errors import ErrorCode, LocalProtocolError
+from .errors import ErrorCode, LocalProtocolError, RemoteProtocolError
+from .fields import ShapeError
 from .keys import SigningKey
 from .signed import Context, Signed
 from .ticks import Chain
@@ -21,7 +23,7 @@ class Order:
     ``most_input`` are the prompt tokens that this side can account for.
     """
 
-    request: ChatRequest
+    request: Content
     content: bytes
     salt: bytes
     quote: Quote
@@ -40,7 +42,7 @@ class Order:
 
 def place_order(
     key: SigningKey,
-    request: ChatRequest,
+    request: Content,
     *,
     quote: Quote,
     signed_quote: Signed,
@@ -56,10 +58,12 @@ def place_order(
 
     ``ceiling`` is in micro-credits; ``salt`` and ``chain_seed`` are 32 fresh random bytes each; ``most_input`` is in
     tokens (RCP-038); ``reserved`` are GREASE keys for the content. Raises `LocalProtocolError` where the ceiling does
-    not cover the prepaid ticks, or is more than the ticks of one open can pay.
+    not cover the prepaid ticks, or is more than the ticks of one open can pay, and `ContentError` for a request that
+    every provider would refuse.
     """
     _check_ceiling(quote, ceiling)
     content = encode_content(request, reserved)
+    _check_content(content)
     chain = Chain(chain_seed, quote.most_ticks(ceiling))
     opened = Open(
         network=quote.network,
@@ -83,6 +87,21 @@ def place_order(
         chain=chain,
         most_input=most_input,
     )
+
+
+class ContentError(LocalProtocolError):
+    """A request that breaks a rule of the content; ``parameter`` names the one that is wrong."""
+
+    def __init__(self, error: RemoteProtocolError) -> None:
+        super().__init__("a content that no provider takes", code=error.code, requirement=error.requirement)
+        self.parameter = error.field if isinstance(error, ShapeError) else None
+
+
+def _check_content(content: bytes) -> None:
+    try:
+        decode_content(content)
+    except RemoteProtocolError as error:
+        raise ContentError(error) from error
 
 
 def _check_ceiling(quote: Quote, ceiling: int) -> None:

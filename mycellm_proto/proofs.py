@@ -97,6 +97,16 @@ class Proofs:
         held = self._peer.get(network)
         return held[1] if held is not None and now < held[1].expires else None
 
+    def proof(self, network: bytes) -> Proof | None:
+        """What the peer proved its membership with, to be shown to the settlement node."""
+        held = self._peer.get(network)
+        return None if held is None else held[0]
+
+    def mutual(self, network: bytes, now: float) -> bool:
+        """Whether both nodes have proved the network to each other here (DSC-014, DSC-017)."""
+        given = self._given.get(network)
+        return given is not None and now < given.expires and self.peer(network, now) is not None
+
     # What is checked before anything is offered, ordered or admitted
 
     def check_quote(self, quote: Quote, now: float) -> None:

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from . import limits
 from .admission import Admitted
+from .answer import Chunk, Logprob, Reading, join
 from .content import FinishReason
 from .economy import Close, Evidence, check_countersignature, response_commitment, sign
 from .errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from .events import CancelReceived, Event, Settled, Unblocked
-from .frames import TYPES, Accept, Cancel, Chunk, Countersign, Credit, End, Error, Frame, FrameType, Tick, encode
+from .frames import TYPES, Accept, Cancel, Countersign, Credit, End, Error, Frame, FrameType, Tick, encode
 from .keys import SigningKey
 from .signed import Context, Signed
 from .states import Direction, Role, State, step
@@ -23,7 +24,10 @@ _ROLE = Role.PROVIDER
 _UNPAID = {FinishReason.DEADLINE: ErrorCode.DEADLINE_EXCEEDED, FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN}
 """What stands in for an END with that reason while the prompt is not paid (INF-013)."""
 CHUNK_OVERHEAD = 24
-"""Bytes of a CHUNK beside its text, at most."""
+"""Bytes of a CHUNK beside its text, log-probabilities and vector, at most."""
+CANDIDATE_OVERHEAD = 12
+"""Bytes of a token's log-probability beside its text, at most: three heads, a number, and a key's."""
+HEARTBEAT = Chunk(text="", tokens=0)
 
 
 class ProviderExchange:
@@ -47,12 +51,13 @@ class ProviderExchange:
         self._evidence = admitted.evidence
         self._meter = admitted.meter
         self._input = 0
-        self._delivered: list[tuple[str, int]] = []  # text and tokens of each chunk
+        self._delivered: list[Chunk] = []
+        self._reading = Reading(admitted.request)
         self._tokens = 0
         self._sent = 0
         self._credit = limits.INITIAL_CREDIT
         self._wanted: int | None = None
-        self._waiting = "", 0  # text and tokens of the CHUNK that could not go last
+        self._waiting = HEARTBEAT  # the CHUNK that could not go last
         self._close: Signed | None = None
         self._countersignature: bytes | None = None
 
@@ -89,8 +94,8 @@ class ProviderExchange:
         return []
 
     def accept(self, input_tokens: int) -> list[Frame]:
-        """Promise an answer to a prompt of ``input_tokens``; refuse it where the ceiling does not pay for one token."""
-        needed = self.quote.owed(input_tokens, 1)
+        """Promise an answer to a prompt of ``input_tokens``; refuse it where the ceiling does not pay for a token."""
+        needed = self.quote.owed(input_tokens, min(1, self.request.max_tokens))
         if needed > self.open.ceiling:  # RCP-013
             return self.refuse(ErrorCode.CEILING_TOO_LOW, limit=self.open.ceiling, actual=needed)
         self._input = input_tokens
@@ -113,52 +118,61 @@ class ProviderExchange:
             self._settle()
         return [frame]
 
-    def bound(self, text: str, tokens: int) -> FinishReason | None:
+    def bound(self, chunk: Chunk) -> FinishReason | None:
         """Why an answer must end before this chunk: INF-012 ``max_tokens``, FLW-014 its bytes, RCP-016 the ceiling."""
-        if self._tokens + tokens > self.request.max_tokens or self._sent + _most_bytes(text) > limits.MAX_ANSWER:
+        tokens = self._tokens + chunk.tokens
+        if tokens > self.request.max_tokens or self._sent + most_bytes(chunk) > limits.MAX_ANSWER:
             return FinishReason.LENGTH
-        owed = self.quote.owed(self._input, self._tokens + tokens)
+        owed = self.quote.owed(self._input, tokens)
         return FinishReason.CEILING if owed > self.open.ceiling else None
 
-    def ready(self, text: str, tokens: int, now: float) -> bool:
+    def ready(self, chunk: Chunk, now: float) -> bool:
         """Whether a chunk may go now: RCP-017 the payment window, FLW-002 the credit. False starts a deadline."""
-        if self._may_go(text, tokens):
-            if text or tokens:  # a heartbeat ends no wait
+        if self._may_go(chunk):
+            if not chunk.is_empty:  # a heartbeat ends no wait
                 self.deadline = None
             return True
-        if text or tokens or self.deadline is None:
-            self._waiting = text, tokens
+        if not chunk.is_empty or self.deadline is None:
+            self._waiting = chunk
         if self.deadline is None:
             self.deadline = now + limits.PAYMENT_TIMEOUT
         return False
 
-    def _may_go(self, text: str, tokens: int) -> bool:
-        owed = self.quote.owed(self._input, self._tokens + tokens)
-        return owed <= self._covered and self._sent + _most_bytes(text) <= self._credit
+    def _may_go(self, chunk: Chunk) -> bool:
+        owed = self.quote.owed(self._input, self._tokens + chunk.tokens)
+        return owed <= self._covered and self._sent + most_bytes(chunk) <= self._credit
 
     @property
     def _covered(self) -> int:
         """Micro-credits that may be owed now: what was paid, and the window."""
         return (self._meter.ticks + self.quote.window) * self.quote.tick_value
 
-    def chunk(self, text: str, tokens: int, now: float) -> list[Frame]:
-        """Deliver. Raises `LocalProtocolError` past a `bound`, or unless `ready`."""
-        if self.bound(text, tokens) is not None or not self.ready(text, tokens, now):
+    def chunk(self, chunk: Chunk, now: float) -> list[Frame]:
+        """Deliver. Raises `LocalProtocolError` past a `bound`, unless `ready`, or for what was not asked for."""
+        if self.bound(chunk) is not None or not self.ready(chunk, now):
             message = "chunk beyond the ceiling, the payment window or the credit"
             raise LocalProtocolError(message, code=ErrorCode.OVERRUN, requirement="RCP-016")
-        frame = Chunk(text=text, tokens=tokens)
-        size = len(encode(frame))  # raises before anything counts where no frame holds the text
-        self._send(frame)
-        self._delivered.append((text, tokens))
-        self._tokens += tokens
+        size = len(encode(chunk))  # raises before anything counts where no frame holds it
+        try:
+            self._reading.take(chunk)
+        except RemoteProtocolError as error:
+            raise LocalProtocolError(str(error), code=error.code, requirement=error.requirement) from error
+        self._send(chunk)
+        self._delivered.append(chunk)
+        self._tokens += chunk.tokens
         self._sent += size
-        return [frame]
+        return [chunk]
 
     def end(self, finish: FinishReason, salt: bytes, now: float) -> list[Frame]:
         """Bill what was delivered: all of it, or what a CANCEL asked for. ``salt`` is 32 fresh random bytes.
 
-        Where not even the prompt is paid, the answer is given up instead (RCP-034).
+        Where not even the prompt is paid, the answer is given up instead (RCP-034); where what ``finish`` says is not
+        there, it has FAILED (INF-040).
         """
+        try:
+            self._reading.end(finish)
+        except RemoteProtocolError:
+            finish = FinishReason.FAILED
         if self._wanted is not None:
             finish = FinishReason.CANCELLED
         elif finish is FinishReason.CANCELLED:
@@ -166,11 +180,11 @@ class ProviderExchange:
         elif self.quote.owed(self._input, self._tokens) > self._covered:
             return self.refuse(_UNPAID.get(finish, ErrorCode.TICK_OVERDUE))
         delivered = self._delivered[: self._wanted]
-        tokens = sum(count for _, count in delivered)
+        tokens = sum(chunk.tokens for chunk in delivered)
         close = Close(
             open=self._evidence.open.digest(Context.OPEN),
             request=self.open.request,
-            response=response_commitment(salt, "".join(text for text, _ in delivered), finish, tokens),
+            response=response_commitment(salt, join(delivered), finish, tokens),
             model_digest=self.quote.model_digest,
             input_tokens=self._input,
             output_tokens=tokens,
@@ -212,7 +226,7 @@ class ProviderExchange:
         self._unblock()
 
     def _unblock(self) -> None:
-        if self._may_go(*self._waiting):  # FLW-013: what does not let the CHUNK go begins no new wait
+        if self._may_go(self._waiting):  # FLW-013: what does not let the CHUNK go begins no new wait
             self.deadline = None
         self.events.append(Unblocked(stream_id=self.stream_id))
 
@@ -221,7 +235,7 @@ class ProviderExchange:
         if frame.chunks > len(self._delivered):
             message = f"{frame.chunks} chunks taken of {len(self._delivered)}"
             raise RemoteProtocolError(message, code=ErrorCode.UNEXPECTED_FRAME, requirement="INF-016")
-        tokens = sum(count for _, count in self._delivered[: frame.chunks])
+        tokens = sum(chunk.tokens for chunk in self._delivered[: frame.chunks])
         covered = ticks_for(self.quote.owed(self._input, tokens), self.quote.tick_value)
         try:
             # RCP-023: who paid for more chunks than it names has taken more.
@@ -271,6 +285,13 @@ class ProviderExchange:
         return self.refuse(ErrorCode.TICK_OVERDUE)
 
 
-def _most_bytes(text: str) -> int:
-    """Bytes of a CHUNK with ``text`` at most: two varints, two keys and two heads beside it."""
-    return len(text.encode()) + CHUNK_OVERHEAD
+def most_bytes(chunk: Chunk) -> int:
+    """Bytes of a CHUNK on the wire, at most."""
+    size = len(chunk.text.encode()) + len(chunk.vector) + CHUNK_OVERHEAD
+    return size + sum(logprob_bytes(each) for each in chunk.logprobs) if chunk.logprobs else size
+
+
+def logprob_bytes(logprob: Logprob) -> int:
+    """Bytes of one entry of ``logprobs``, at most."""
+    candidates = (logprob.token, *logprob.top)
+    return sum(len(each.text) + CANDIDATE_OVERHEAD for each in candidates)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from .errors import ErrorCode, RemoteProtocolError
 from .fields import Field, Kind, Shape, array, integer, octets
@@ -143,19 +143,31 @@ def newer_record(held: Record | None, offered: Record) -> Record:
     return max(held, offered, key=lambda record: record.sequence)
 
 
-def admissible(addresses: tuple[Address, ...], source: Source) -> tuple[Address, ...]:
-    """DSC-005: the addresses that may be dialed, in their order, by where this node has them from."""
-    return tuple(each for each in addresses if _may_be_dialed(each, source))
+def admissible(addresses: tuple[Address, ...], source: Source, beside: Address | None = None) -> tuple[Address, ...]:
+    """DSC-005: the addresses that may be dialed, in their order, by where this node has them from.
+
+    ``beside`` is the address of the owner's at which this node dialed who names them, where it did: whoever is in a
+    private block knows its neighbours.
+    """
+    return tuple(each for each in addresses if _may_be_dialed(each, source, beside))
 
 
-def _may_be_dialed(where: Address, source: Source) -> bool:
-    host, port = ip_address(where[0]), where[1]
+def _may_be_dialed(where: Address, source: Source, beside: Address | None) -> bool:
+    (ip, port), block = where, _block(where)
     if source is Source.CONFIGURED:
         return True
     if port < FIRST_PORT and port != HTTPS:
         return False
-    holding = [(block.prefixlen, lan) for block, lan in _BLOCKS if block.version == host.version and host in block]
-    return not holding or (source is Source.LAN and max(holding)[1])
+    if block is None or (source is Source.LAN and block[1]):
+        return True
+    return beside is not None and (ip == beside[0] or (block[1] and block == _block(beside)))
+
+
+def _block(where: Address) -> tuple[IPv4Network | IPv6Network, bool] | None:
+    """The smallest block that holds an address; None for a global one."""
+    host = ip_address(where[0])
+    holding = [each for each in _BLOCKS if each[0].version == host.version and host in each[0]]
+    return max(holding, key=lambda each: each[0].prefixlen, default=None)
 
 
 def _refusal(message: str, requirement: str) -> RemoteProtocolError:

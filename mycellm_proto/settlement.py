@@ -251,7 +251,7 @@ def check_claim(claim: Claim, *, caller: bytes, networks: Collection[bytes]) -> 
         return Verified(authorised=authorised, amount=paid, final=False)
     close = _closed(claim.close, authorised)
     if claim.countersignature is None:
-        return Verified(authorised=authorised, amount=min(paid, close.total), final=False)
+        return Verified(authorised=authorised, amount=min(paid, close.total), final=not close.total)
     with _as(ErrorCode.BAD_CLOSE, "SET-006"):  # 7
         check_countersignature(claim.close, claim.countersignature, consumer=opened.consumer)
     return Verified(authorised=authorised, amount=close.total, final=True)

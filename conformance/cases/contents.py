@@ -76,7 +76,7 @@ _NO_REQUEST = (
     ("message-without-content", Fault.CONTENT_MESSAGE_WITHOUT_CONTENT, "The message has a speaker and no text."),
     ("message-of-bytes", Fault.CONTENT_MESSAGE_BYTES, "The text of the message is a byte string."),
     ("role-0", Fault.CONTENT_ROLE_ZERO, "The speaker is 0, which is nobody."),
-    ("role-4", Fault.CONTENT_ROLE_UNKNOWN, "The speaker is 4, one behind the registered ones."),
+    ("role-5", Fault.CONTENT_ROLE_UNKNOWN, "The speaker is 5, one behind the registered ones."),
     ("max-tokens-0", Fault.CONTENT_MAX_TOKENS_ZERO, "An answer of no tokens is asked for."),
     ("max-tokens-too-many", Fault.CONTENT_MAX_TOKENS_TOO_MANY, "One token more than MAX_TOKENS is asked for."),
     ("max-tokens-true", Fault.CONTENT_MAX_TOKENS_TRUE, "max_tokens is true, which is 1 in some languages alone."),
@@ -108,26 +108,176 @@ _BEYOND_BOUNDS = (
     ),
 )
 for _slug, _fault, _page in _NO_REQUEST:
-    _refuse(_slug, _fault, "INF-004~1", f"{_page} The request is refused, and the connection lives on.")
+    _refuse(_slug, _fault, "INF-004~2", f"{_page} The request is refused, and the connection lives on.")
 for _slug, _fault, _page in _BEYOND_BOUNDS:
-    _refuse(_slug, _fault, "INF-004~1", f"{_page} The request is refused, and the connection lives on.", tier="full")
+    _refuse(_slug, _fault, "INF-004~2", f"{_page} The request is refused, and the connection lives on.", tier="full")
+
+_WISHES = (
+    (
+        "repetition-penalty-0",
+        Fault.CONTENT_REPETITION_PENALTY_ZERO,
+        "INF-004~2",
+        "A repetition_penalty of 0, by which nothing can be divided.",
+    ),
+    (
+        "no-logit-bias",
+        Fault.CONTENT_LOGIT_BIAS_EMPTY,
+        "INF-004~2",
+        "A list of biases with nothing in it.",
+    ),
+    (
+        "logit-bias-too-high",
+        Fault.CONTENT_LOGIT_BIAS_TOO_HIGH,
+        "INF-004~2",
+        "A bias a millionth above 100.",
+    ),
+    (
+        "logit-bias-descending",
+        Fault.CONTENT_LOGIT_BIAS_DESCENDING,
+        "INF-034~1",
+        "The token ids of the biases descend.",
+    ),
+    (
+        "logit-bias-twice",
+        Fault.CONTENT_LOGIT_BIAS_TWICE,
+        "INF-034~1",
+        "One token has two biases: two readers may take two of them.",
+    ),
+    (
+        "too-many-logprobs",
+        Fault.CONTENT_TOP_LOGPROBS_TOO_MANY,
+        "INF-004~2",
+        "21 alternatives are asked for.",
+    ),
+    (
+        "no-tools",
+        Fault.CONTENT_TOOLS_EMPTY,
+        "INF-004~2",
+        "A list of tools with nothing in it.",
+    ),
+    (
+        "tool-without-name",
+        Fault.CONTENT_TOOL_WITHOUT_NAME,
+        "INF-004~2",
+        "A tool that cannot be called, since it has no name.",
+    ),
+    (
+        "long-tool-name",
+        Fault.CONTENT_TOOL_NAME_TOO_LONG,
+        "INF-004~2",
+        "A tool's name of 129 bytes.",
+    ),
+    (
+        "tool-parameters-of-a-map",
+        Fault.CONTENT_TOOL_PARAMETERS_MAP,
+        "INF-004~2",
+        "A tool's parameters are a map: they are JSON, in text.",
+    ),
+    (
+        "tool-twice",
+        Fault.CONTENT_TOOL_TWICE,
+        "INF-034~1",
+        "Two tools have one name.",
+    ),
+    (
+        "tool-choice-3",
+        Fault.CONTENT_TOOL_CHOICE_UNKNOWN,
+        "INF-004~2",
+        "A tool_choice that is not registered.",
+    ),
+    (
+        "tool-choice-of-no-tool",
+        Fault.CONTENT_TOOL_CHOICE_OF_NO_TOOL,
+        "INF-034~1",
+        "The tool that has to be called is not offered.",
+    ),
+    (
+        "tool-choice-without-tools",
+        Fault.CONTENT_TOOL_CHOICE_WITHOUT_TOOLS,
+        "INF-034~1",
+        "A call is required, and there is nothing to call.",
+    ),
+    (
+        "parallel-tool-calls-1",
+        Fault.CONTENT_PARALLEL_TOOL_CALLS_ONE,
+        "INF-004~2",
+        "parallel_tool_calls is 1, which is true in some languages alone.",
+    ),
+    (
+        "response-format-of-a-number",
+        Fault.CONTENT_RESPONSE_FORMAT_NUMBER,
+        "INF-004~2",
+        "A response_format that is a number.",
+    ),
+    (
+        "schema-of-a-map",
+        Fault.CONTENT_RESPONSE_FORMAT_SCHEMA_MAP,
+        "INF-004~2",
+        "A schema that is a map: it is JSON, in text.",
+    ),
+    (
+        "reasoning-effort-6",
+        Fault.CONTENT_REASONING_EFFORT_UNKNOWN,
+        "INF-004~2",
+        "A reasoning_effort that is not registered.",
+    ),
+    (
+        "too-many-calls",
+        Fault.CONTENT_CALLS_TOO_MANY,
+        "INF-004~2",
+        "A message with 65 calls.",
+    ),
+    (
+        "calls-of-a-user",
+        Fault.CONTENT_CALLS_OF_A_USER,
+        "INF-034~1",
+        "A user calls a tool, which is the model's to do.",
+    ),
+    (
+        "reasoning-of-a-user",
+        Fault.CONTENT_REASONING_OF_A_USER,
+        "INF-034~1",
+        "A user's message holds reasoning, which is the model's.",
+    ),
+    (
+        "call-id-twice",
+        Fault.CONTENT_CALL_ID_TWICE,
+        "INF-034~1",
+        "Two calls of a message have one id.",
+    ),
+    (
+        "result-without-call-id",
+        Fault.CONTENT_RESULT_WITHOUT_CALL_ID,
+        "INF-034~1",
+        "A tool's result does not say which call it is of.",
+    ),
+    (
+        "result-of-no-call",
+        Fault.CONTENT_RESULT_OF_NO_CALL,
+        "INF-034~1",
+        "A tool's result is of a call that nobody made.",
+    ),
+)
+"""Of tools, formats and log-probabilities."""
+for _slug, _fault, _requirement, _page in _WISHES:
+    _refuse(_slug, _fault, _requirement, f"{_page} The request is refused, and the connection lives on.")
 
 _refuse(
     "unknown-parameter",
     Fault.CONTENT_UNKNOWN_EVEN_KEY,
-    "INF-004~1",
+    "INF-004~2",
     "A parameter that this version does not have, under an even key: whoever cannot apply it must not answer.",
     also=("EXT-001~1", "INF-006~1"),
 )
 _refuse(
     "unknown-key-of-message",
     Fault.CONTENT_MESSAGE_UNKNOWN_EVEN_KEY,
-    "INF-004~1",
+    "INF-004~2",
     "A message holds an unknown even key, as a later version would mark an image that has to be understood.",
     also=("EXT-001~1",),
 )
 for _slug, _fault, _page in (
-    ("unknown-operation", Fault.CONTENT_OPERATION_UNKNOWN, "Operation 2 is not registered."),
+    ("unknown-operation", Fault.CONTENT_OPERATION_UNKNOWN, "Operation 4 is not registered."),
     ("operation-0", Fault.CONTENT_OPERATION_ZERO, "Operation 0 is an integer, and no operation."),
     ("operation-negative", Fault.CONTENT_OPERATION_NEGATIVE, "Operation -1 is an integer, and no operation."),
     (

@@ -18,7 +18,7 @@ from conformance.script.asking import PROMPT, Asking
 from conformance.script.faults import Fault
 from conformance.script.session import Session
 
-from . import contents, deadlines, sampling
+from . import contents, deadlines, sampling, wishes
 from .registry import Family
 
 FAMILY = Family("inference")
@@ -40,7 +40,7 @@ async def accept_chat(session: Session) -> None:
     await answer(await asking(session))
 
 
-@FAMILY.case("accept-every-role", requirements=("INF-004~1", "INF-027~2"), expect=Answers(), twin=_TWIN)
+@FAMILY.case("accept-every-role", requirements=("INF-004~2", "INF-027~2"), expect=Answers(), twin=_TWIN)
 async def accept_every_role(session: Session) -> None:
     """A conversation with a system's instruction, two questions, and the model's own answer between them."""
     request = await asking(session)
@@ -48,14 +48,14 @@ async def accept_every_role(session: Session) -> None:
     await answer(request, request.content() | {2: [{0: role, 1: text} for role, text in turns]})
 
 
-@FAMILY.case("accept-empty-message", requirements=("INF-004~1", "INF-027~2"), expect=Answers(), twin=_TWIN)
+@FAMILY.case("accept-empty-message", requirements=("INF-004~2", "INF-027~2"), expect=Answers(), twin=_TWIN)
 async def accept_empty_message(session: Session) -> None:
     """A message of no text is a message: a rule that says *from 0 bytes* means it."""
     request = await asking(session)
     await answer(request, request.content(prompt=""))
 
 
-@FAMILY.case("accept-unicode", requirements=("INF-004~1", "INF-027~2"), expect=Answers(), twin=_TWIN)
+@FAMILY.case("accept-unicode", requirements=("INF-004~2", "INF-027~2"), expect=Answers(), twin=_TWIN)
 async def accept_unicode(session: Session) -> None:
     """Text of all planes, combining characters, and a NUL: text is UTF-8, and nobody normalises or cuts it."""
     request = await asking(session)
@@ -79,7 +79,7 @@ async def answer_within_max_tokens(session: Session) -> None:
     await answer(request, request.content(max_tokens=5))
 
 
-@FAMILY.case("accept-least-parameters", requirements=("INF-004~1", "INF-006~1"), expect=Answers(), twin=_TWIN)
+@FAMILY.case("accept-least-parameters", requirements=("INF-004~2", "INF-006~1"), expect=Answers(), twin=_TWIN)
 async def accept_least_parameters(session: Session) -> None:
     """Every sampling parameter at its least: applied, or refused with UNSUPPORTED, and never dropped as malformed."""
     request = await asking(session)
@@ -87,7 +87,7 @@ async def accept_least_parameters(session: Session) -> None:
     await answer(request, least | {12: 0})
 
 
-@FAMILY.case("accept-most-parameters", requirements=("INF-004~1", "INF-006~1"), expect=Answers(), twin=_TWIN)
+@FAMILY.case("accept-most-parameters", requirements=("INF-004~2", "INF-006~1"), expect=Answers(), twin=_TWIN)
 async def accept_most_parameters(session: Session) -> None:
     """Every sampling parameter at its most, and four stop sequences of 256 bytes."""
     request = await asking(session)
@@ -96,7 +96,7 @@ async def accept_most_parameters(session: Session) -> None:
     await answer(request, most | {10: 2 * _MILLION, 11: 2 * _MILLION, 12: 2**64 - 1})
 
 
-@FAMILY.case("ignore-odd-keys-of-content", requirements=("EXT-006~1", "INF-004~1"), expect=Answers(), twin=_TWIN)
+@FAMILY.case("ignore-odd-keys-of-content", requirements=("EXT-006~1", "INF-004~2"), expect=Answers(), twin=_TWIN)
 async def ignore_odd_keys_of_content(session: Session) -> None:
     """Unknown odd keys in the content and in a message are ignored with their values, and the commitment holds."""
     request = await asking(session)
@@ -194,7 +194,7 @@ async def refuse_prompt_beyond_context(session: Session) -> None:
 
 @FAMILY.case(
     "accept-most-messages",
-    requirements=("INF-004~1", "INF-008~1"),
+    requirements=("INF-004~2", "INF-008~1"),
     expect=Shows("the request is accepted or too long for the model", is_accepted_or_too_long),
     twin=_TWIN,
 )
@@ -210,4 +210,4 @@ async def accept_most_messages(session: Session) -> None:
         await ended(request)
 
 
-FAMILY.cases.extend((*sampling.PART.cases, *deadlines.PART.cases, *contents.PART.cases))
+FAMILY.cases.extend((*sampling.PART.cases, *deadlines.PART.cases, *contents.PART.cases, *wishes.PART.cases))

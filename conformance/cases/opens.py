@@ -274,7 +274,7 @@ def _of_ceiling_zero(quote: Quote) -> Expectation:
 
 @FAMILY.case(
     "refuse-ceiling-zero",
-    requirements=("RCP-013~1", "RCP-021~1"),
+    requirements=("RCP-013~2", "RCP-021~1"),
     expect=ByQuote("the request is refused: prepaid ticks do not fit, or one token is not paid for", _of_ceiling_zero),
     fault=Fault.OPEN_CEILING_ZERO,
     twin=_TWIN,
@@ -308,7 +308,7 @@ async def _measured(session: Session, tokens: int) -> tuple[Asking, dict[int, It
 
 @FAMILY.case(
     "refuse-ceiling-one-short",
-    requirements=("RCP-013~1",),
+    requirements=("RCP-013~2",),
     expect=All((Refuses("CEILING_TOO_LOW", numbers=True), Shows("the numbers are right", names_the_need))),
     fault=Fault.OPEN_CEILING_ONE_SHORT,
     twin="accept-ceiling-for-one-token",
@@ -336,7 +336,7 @@ async def _stop_at_ceiling(session: Session, tokens: int) -> None:
     must_not_stop(one)
 
 
-@FAMILY.case("accept-ceiling-for-one-token", requirements=("RCP-013~1", "RCP-016~1", "INF-011~1"), expect=_tokens(1))
+@FAMILY.case("accept-ceiling-for-one-token", requirements=("RCP-013~2", "RCP-016~1", "INF-011~1"), expect=_tokens(1))
 async def accept_ceiling_for_one_token(session: Session) -> None:
     """The ceiling pays for the prompt and exactly one token: one token comes, and the answer ends with CEILING."""
     await _stop_at_ceiling(session, 1)

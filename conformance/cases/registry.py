@@ -13,7 +13,8 @@ from conformance.case import Case, Script
 FAMILIES = (
     "honesty", "transport", "handshake", "encoding", "framing", "limits", "control", "extension", "errors",
     "inference", "flow", "cancellation", "quotes", "opens", "sequences", "payment", "receipts", "initiator",
-    "consumer", "ledger", "calls",
+    "consumer", "ledger", "calls", "networks", "membership", "settlement",
+    "discovery",
 )  # fmt: skip
 """Modules of this package, in the order in which they are shown; each has its cases in ``FAMILY``."""
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from conformance import signing
 from conformance.dcbor import Item
 
 from .connection import Connection
@@ -14,27 +15,32 @@ from .consumer import DONE, Consumer
 from .initiator import Initiator
 from .ledger import Store
 from .node import Node
-from .rules import NotAskedError
+from .owner import ADDRESS, Owner
+from .rules import NotAskedError, RefusedError
 
-PARAMETERS = ("stop", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
-"""Keys 5 to 12 of chat-request."""
+PARAMETERS = {
+    "stop": 5, "temperature": 6, "top_p": 7, "top_k": 8, "min_p": 9, "presence_penalty": 10, "frequency_penalty": 11,
+    "seed": 12, "repetition_penalty": 14, "logit_bias": 16, "top_logprobs": 18, "tools": 20, "tool_choice": 22,
+    "parallel_tool_calls": 24, "response_format": 26, "reasoning_effort": 28,
+}  # fmt: skip
+"""Keys of chat-request."""
+_TOOL = {"name": 0, "description": 1, "parameters": 2, "strict": 3}
+_FORMAT = {"schema": 0, "name": 1, "description": 2, "strict": 3}
+_EFFORTS = ("NONE", "MINIMAL", "LOW", "MEDIUM", "HIGH", "EXTRA_HIGH")
 _ROLES = {"SYSTEM": 1, "USER": 2, "ASSISTANT": 3}
-_FINISH = ("STOP", "LENGTH", "CEILING", "CANCELLED", "DEADLINE", "SHUTDOWN", "FAILED")
+_FINISH = ("STOP", "LENGTH", "CEILING", "CANCELLED", "DEADLINE", "SHUTDOWN", "FAILED", "TOOL_CALLS")
 _OFFER_WITHIN = 2.0
 CAPABILITIES = frozenset(
     {
         "start", "start.model", "start.allow", "start.allowance", "start.max_spend", "stop", "restart", "restart.kill",
         "lose-store", "dial", "ask", *(f"ask.{name}" for name in PARAMETERS), "answer", "cancel", "receipts",
-        "withdraw", "forbid", "clock",
+        "withdraw", "forbid", "clock", "ask.network", "join", "join.node_certificate", "create-network",
+        "create-network.settled", "invite", "withdraw-invite", "admit", "revoke",
     }
 )  # fmt: skip
 
 Dial: TypeAlias = Callable[[str, Node, type[Connection], bytes | None], Connection | None]
 """Connects a node to an address."""
-
-
-class RefusedError(Exception):
-    """The node does not do that."""
 
 
 @dataclass(kw_only=True)
@@ -46,7 +52,7 @@ class Asked:
     task: asyncio.Task[None] | None = None
 
 
-class HonestAdapter:
+class HonestAdapter(Owner):
     """Verbs on one node. Mutants override them, or the node and its connections."""
 
     initiator: type[Initiator] = Initiator
@@ -74,6 +80,12 @@ class HonestAdapter:
             "withdraw": self.withdraw,
             "forbid": self.forbid,
             "clock": self.clock,
+            "join": self.join,
+            "create-network": self.create_network,
+            "invite": self.invite,
+            "withdraw-invite": self.withdraw_invite,
+            "admit": self.admit,
+            "revoke": self.revoke,
         }
         try:
             return {"result": await known[verb](**options)}
@@ -93,6 +105,8 @@ class HonestAdapter:
         self.dialed, self.requests = [], []
         node = self.node = self._make()
         node.serves = model
+        node.reach = self.connect
+        node.dialed = lambda: [each for each in self.links if isinstance(each, Initiator)]
         node.allow = None if allow is None else frozenset(map(bytes.fromhex, allow))
         node.allowance = node.allowance if allowance is None else allowance
         node.max_spend = node.max_spend if max_spend is None else max_spend
@@ -100,7 +114,7 @@ class HonestAdapter:
 
     def listening(self) -> dict[str, Any]:
         """Who the node is, and where."""
-        return {"node": self.running().key.public.hex(), "address": "memory:0"}
+        return {"node": self.running().key.public.hex(), "address": ADDRESS}
 
     def running(self) -> Node:
         """The node. Raises `RefusedError` where there is none."""
@@ -179,6 +193,7 @@ class HonestAdapter:
         max_tokens: int,
         deadline_ms: int,
         parameters: dict[str, Any],
+        network: str | None = None,
     ) -> dict[str, Any]:
         """Ask, once the provider offers the model."""
         content = self.content(
@@ -186,7 +201,8 @@ class HonestAdapter:
         )
         asked = Asked()
         self.requests.append(asked)
-        asked.task = asyncio.create_task(self.place(asked, bytes.fromhex(provider), content))
+        where = signing.DIRECT if network is None else bytes.fromhex(network)
+        asked.task = asyncio.create_task(self.place(asked, bytes.fromhex(provider), content, where))
         return {"request": len(self.requests) - 1}
 
     def content(
@@ -199,17 +215,17 @@ class HonestAdapter:
         deadline_ms: int,
     ) -> dict[int, Item]:
         """The chat-request of what the user wants (INF-002)."""
-        given = {5 + PARAMETERS.index(name): value for name, value in parameters.items()}
+        given = {PARAMETERS[name]: _on_the_wire(name, value) for name, value in parameters.items()}
         turns = [{0: _ROLES[each["role"]], 1: each["content"]} for each in messages]
         return {0: 1, 1: model, 2: turns, 3: max_tokens, 4: deadline_ms, **given}
 
-    async def place(self, asked: Asked, provider: bytes, content: dict[int, Item]) -> None:
+    async def place(self, asked: Asked, provider: bytes, content: dict[int, Item], network: bytes) -> None:
         """Wait for the offer, for a moment, and ask."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _OFFER_WITHIN
         while True:
             try:
-                asked.consumer = self.link_to(provider).ask(content)
+                asked.consumer = self.link_to(provider).ask(content, network)
                 return
             except NotAskedError as error:
                 if error.code != "UNKNOWN_MODEL" or loop.time() > until:
@@ -275,3 +291,11 @@ class HonestAdapter:
         """The clock goes forward."""
         self.running().skew += seconds
         return {}
+
+
+def _on_the_wire(name: str, value: Any) -> Item:
+    if name == "tools":
+        return [{_TOOL[each]: content for each, content in tool.items()} for tool in value]
+    if name == "response_format":
+        return {_FORMAT[each]: content for each, content in value.items()}
+    return _EFFORTS.index(value) if name == "reasoning_effort" else value

@@ -65,14 +65,14 @@ class Callee:
         forbid("CAL-012", not self.connection.calls.take(), RefuseError("BUSY"))
         forbid("CAL-010", not session.pinned and call[0] not in _STRANGERS, RefuseError("UNPINNED"))
         self.state = CALLED
-        self.serve(call, session.peer)
+        self.serve(call)
 
-    def serve(self, call: dict[int, Item], caller: bytes) -> None:
+    def serve(self, call: dict[int, Item]) -> None:
         """Checks i to k, and RESULT."""
         procedure = self.node.procedures.get(call[0])
         if procedure is None:
             raise RefuseError("UNSUPPORTED")
-        self.answer(procedure(self.node, caller, call[1]))
+        self.answer(procedure(self.connection, call[1]))
 
     def body(self, encoded: bytes) -> dict[int, Item]:
         """Check d."""

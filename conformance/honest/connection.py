@@ -7,6 +7,7 @@ from typing import ClassVar
 from conformance import dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
+from conformance.members import CONSUMER, Member, Proof
 
 from . import hello
 from .callee import Callee
@@ -45,6 +46,10 @@ class Connection:
         self.timers = Timers()
         self.streams: dict[int, Provider | Callee] = {}
         self.calls = Allowance("CALL_BURST", "CALL_RATE")
+        self.proofs: dict[bytes, Proof] = {}
+        """What the peer has shown of itself, by network."""
+        self.given: set[bytes] = set()
+        """The networks that this node has proved here."""
         self._buffers: dict[int, bytes] = {}
         self._ended: set[int] = set()
         self._newest = -1
@@ -91,6 +96,29 @@ class Connection:
         for exchange in self.streams.values():
             exchange.gone()
 
+    # Who the peer is
+
+    @property
+    def peer(self) -> bytes:
+        """The peer's key."""
+        assert self.session is not None  # only after the handshake
+        return self.session.peer
+
+    def member(self, network: bytes) -> Member | None:
+        """Whom the peer has shown itself to be, by what is known now (NET-037, NET-038)."""
+        proof = self.proofs.get(network)
+        return None if proof is None else self.node.verified(network, proof, self.peer)
+
+    def plays(self, network: bytes, role: int) -> bool:
+        """Whether the peer may ask or answer in a network."""
+        member = self.member(network)
+        return member is not None and bool(member.roles & role)
+
+    def introduced(self) -> None:
+        """NET-051: the peer has shown itself, and may be offered more."""
+        if not self.over and not self.rules.skips("NET-051"):
+            self.advertise()
+
     # What it does
 
     def greet(self) -> None:
@@ -106,7 +134,8 @@ class Connection:
     def advertise(self) -> None:
         """Send MODELS: everything that is offered to this peer now."""
         assert self.session is not None  # only after the handshake
-        quotes = self.node.quotes(self.session.peer)
+        asks = [each for each in self.node.store.networks if self.plays(each, CONSUMER) or self.rules.skips("NET-048")]
+        quotes = [*self.node.quotes(self.peer), *self.node.network_quotes(self.peer, asks)]
         self.offered |= {signing.name(signing.QUOTE, body): [body, signature] for body, signature in quotes}
         self.port.write(self.own_control, framing.write_frame(framing.MODELS, dcbor.encode(self.models(quotes))))
         self.send_reserved_frame(self.own_control)

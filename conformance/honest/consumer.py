@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, shapes, signing
 from conformance.data import error_name, limit
 from conformance.dcbor import Item
 from conformance.finish import CANCELLED
@@ -56,6 +56,8 @@ class Consumer:
         self.k = quote.prepaid_ticks
         self.input_tokens: int | None = None
         self.chunks: list[tuple[str, int]] = []
+        self.pieces: list[dict[int, Item]] = []
+        self.reading = answers.Reading(self.content)
         self.received_bytes = 0
         self.credit = limit("INITIAL_CREDIT")
         self.cancelled_after: int | None = None
@@ -79,8 +81,8 @@ class Consumer:
     @property
     def text(self) -> str:
         """What the user is shown of the answer."""
-        shown = self.chunks if self.cancelled_after is None else self.chunks[: self.cancelled_after]
-        return "".join(text for text, _ in shown)
+        shown = self.pieces if self.cancelled_after is None else self.pieces[: self.cancelled_after]
+        return str(answers.answer_of(shown, 0)[0])
 
     @property
     def size(self) -> int:
@@ -159,6 +161,7 @@ class Consumer:
             if kind == framing.ACCEPT:
                 self.accepted(value[0])
             elif kind == framing.CHUNK:
+                self.pieces.append(value)
                 self.chunk(value[0], value[1], len(framing.write_frame(kind, body)))
             elif kind == framing.END:
                 self.end(value)
@@ -189,11 +192,13 @@ class Consumer:
         self.chunks.append((text, tokens))
         quote = self.quote
         beyond = (
-            self.tokens > self.content[3]
+            self.tokens > self.content.get(3, 0)
             or quote.owed(self.input_tokens or 0, self.tokens) > self.ceiling
             or self.received_bytes > limit("MAX_ANSWER")
         )
         self.rules.forbid("RCP-015", beyond, RefuseError("OVERRUN"))
+        for requirement, broken in self.reading.take(self.pieces[-1]):
+            self.rules.forbid(requirement, broken, RefuseError("BAD_ANSWER"))
         if self.state == STREAMING:
             self.pay()
             self.give_credit()
@@ -229,6 +234,8 @@ class Consumer:
         """END. Raises `RefuseError`."""
         signed = value[1]
         close = self.judge_close(signed[0], signed[1], value[0])
+        for requirement, broken in self.reading.end(close[7]):
+            self.rules.forbid(requirement, broken, RefuseError("BAD_ANSWER"))
         self.state = ENDED
         self.close = close
         self.signed.append(signed)
@@ -253,17 +260,16 @@ class Consumer:
     def expected_close(self, close: Mapping[int, Item], salt: bytes) -> dict[int, Item]:
         """What the close has to say, by its reason."""
         cancelled = close.get(7) == CANCELLED and self.cancelled_after is not None
-        billed = self.chunks[: self.cancelled_after] if cancelled else self.chunks
-        text, tokens = "".join(each for each, _ in billed), sum(count for _, count in billed)
+        answer = self.answer(self.pieces[: self.cancelled_after] if cancelled else self.pieces, close.get(7))
+        tokens = answer[2]
         counted = close.get(4) if cancelled and self.input_tokens is None else self.input_tokens or 0
         total = self.quote.owed(counted if isinstance(counted, int) else 0, tokens)
         if cancelled:
             total = min(total, self.k * self.quote.tick_value)
-        answer = dcbor.encode({0: text, 1: close.get(7), 2: tokens})
         return {
             0: signing.name(signing.OPEN, self.signed[1][0]),
             1: self.opened[6],
-            2: signing.name(signing.RESPONSE, dcbor.encode(salt), answer),
+            2: signing.name(signing.RESPONSE, dcbor.encode(salt), dcbor.encode(answer)),
             3: self.quote.model_digest,
             4: counted,
             5: tokens,
@@ -271,6 +277,10 @@ class Consumer:
             7: close.get(7),
             8: 0,
         }
+
+    def answer(self, billed: list[dict[int, Item]], finish: Item) -> dict[int, Item]:
+        """What the commitment is over."""
+        return answers.answer_of(billed, finish)
 
     def agree(self) -> None:
         """Keep the receipt (RCP-044), then countersign (RCP-046)."""

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .authority import Books
+from .networks import Held
+from .settlement import Ledger
+
 _DAY = 86_400.0
 
 
@@ -51,6 +55,14 @@ class Store:
     newest: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
     """The name of the last open signed, by network and provider."""
     kept: dict[Identity, Kept] = field(default_factory=dict)
+    networks: dict[bytes, Held] = field(default_factory=dict)
+    """What it holds of each network that it is a member of."""
+    due: list[tuple[bytes, dict[int, Any]]] = field(default_factory=list)
+    """Networks, and what it has still to claim in them."""
+    ledgers: dict[bytes, Ledger] = field(default_factory=dict)
+    """What it keeps as the settlement node of a network."""
+    authorities: dict[bytes, Books] = field(default_factory=dict)
+    """What it notes as the authority of a network."""
 
     def used(self, now: float) -> int:
         """Micro-credits of the allowance that are in use."""

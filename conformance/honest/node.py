@@ -2,67 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from conformance import signing
+from conformance.answers import CAPABILITIES
 from conformance.dcbor import Item
 from conformance.entropy import Entropy
+from conformance.members import PROVIDER, Member, Proof, Signed
 from conformance.signing import Key
 
+from .authority import Authority
+from .discovery import Book
 from .ledger import Draw, Identity, Kept, Store
+from .model import Model
+from .networks import Reads, held, learnt
 from .port import now
+from .procedures import PROCEDURES
 from .rules import RefuseError, Rules
+from .settlement import Settlement
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .initiator import Initiator
 
 EPOCH = 1_790_000_000
 """Seconds since 1970 at which virtual time begins."""
-CHAT = 1
 CALLS = 2
 ALPN = "mycellm/1"
 
 
-Procedure: TypeAlias = Callable[["Node", bytes, bytes], dict[int, Item]]
-"""What a node does for a call: itself, the caller's key, the arguments; the result. Raises `RefuseError`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A model that needs no weights: it says words until it is stopped."""
-
-    name: str = "conformance-words"
-    digest: bytes = bytes(range(32))
-    context: int = 32_768
-    delay: float = 0.0
-    """Seconds of work before each token."""
-    thinking: float = 0.001
-    """Seconds of work before ACCEPT."""
-    silence: float = 0.0
-    """Seconds of work before the first."""
-    words: int = 1 << 40
-    """How many tokens it says by itself."""
-    width: int = 6
-    """Bytes of a word with its space."""
-    long: int = 16_000
-    """The same where as many tokens are asked for as its context holds: a long answer in few frames."""
-
-    def input_tokens(self, messages: list[Mapping[int, Item]]) -> int:
-        """One token for four bytes, and four for a message's frame."""
-        return sum(4 + -(-len(each[1].encode()) // 4) for each in messages)
-
-    def word(self, number: int, content: Mapping[int, Item], luck: int) -> str:
-        """The text of token ``number``: the likeliest, or one of three others where sampling leaves a choice."""
-        width = self.width if content[3] < self.context else self.long
-        if not _takes_likeliest(content):
-            number += 1 + hashlib.sha256(f"{luck} {number}".encode()).digest()[0] % 3
-        return f"{number % 100_000:0{width - 1}d} "
-
-
-def _takes_likeliest(content: Mapping[int, Item]) -> bool:
-    """Whether the sampling parameters leave the likeliest token alone."""
-    return content.get(6, 0) == 0 or content.get(7) == 1 or content.get(8) == 1 or content.get(9) == 1_000_000
+Procedure: TypeAlias = Callable[["Connection", bytes], dict[int, Item]]
+"""What a node does for a call: the connection that it came on, and its arguments; the result. Raises `RefuseError`."""
 
 
 class Node:
@@ -76,9 +50,13 @@ class Node:
     lifetime = 60
     """Seconds for which a quote is good."""
     version_range = (1, 1)
-    capabilities = (CHAT, CALLS)
-    procedures: Mapping[int, Procedure] = {}
+    capabilities = (*sorted((*CAPABILITIES.values(), CALLS)),)
+    applies: frozenset[int] = frozenset((18, 20, 22, 24, 26, 30))
+    """Keys of contents beyond the common ones that its model cares for."""
+    procedures: Mapping[int, Procedure] = PROCEDURES
     """What it answers to calls; everything else it does not serve."""
+    settles: type[Settlement] = Settlement
+    hears: type[Book] = Book
     serves = True
     distrusts_certificates = False
     """Whether it looks at what a certificate says (TRN-008)."""
@@ -98,6 +76,15 @@ class Node:
         self.forbidden: set[bytes] = set()
         self.skew = 0
         """Seconds that its clock was put forward."""
+        self.reads = Reads(self.rules)
+        self.settlement = self.settles(self)
+        self.book = self.hears(self)
+        self.dialed: Callable[[], list[Initiator]] = list
+        """The connections that it has dialed."""
+        self.reach: Callable[[str, bytes], None] | None = None
+        """Dials an address, where it may."""
+        self.authorities: dict[bytes, Authority] = {}
+        """The networks whose authority this node is, with their keys, which outlive a crash."""
 
     def new_key(self) -> None:
         """Become another node."""
@@ -121,14 +108,28 @@ class Node:
         """What TLS shows of this node where it dials; ``resumes``: it was given a ticket before."""
         return {"server_name": False, "pre_shared_key": False, "early_data": False}
 
+    def later(self, seconds: float, then: Callable[[], None]) -> None:
+        """Do something in a while."""
+        asyncio.get_running_loop().call_later(seconds, then)
+
     def clock(self) -> float:
         """Seconds since 1970."""
         return EPOCH + self.skew + now()
 
     def quotes(self, consumer: bytes) -> list[list[bytes]]:
         """Signed quotes for ``consumer``: of everything that is served to it."""
-        offered = self.serves and (self.permits(consumer) or self.rules.skips("CTL-010"))
-        return [self.key.signed(signing.QUOTE, self.quote())] if offered else []
+        return [self.key.signed(signing.QUOTE, self.quote())] if self.offers(consumer) else []
+
+    def offers(self, consumer: bytes) -> bool:
+        """Whether anything is offered to ``consumer``."""
+        return self.serves and (self.permits(consumer) or self.rules.skips("CTL-010"))
+
+    def network_quotes(self, consumer: bytes, networks: Iterable[bytes]) -> list[list[bytes]]:
+        """The same in the networks in which the consumer may ask, where this node may answer (NET-049)."""
+        provided = [each for each in networks if self.plays(each, PROVIDER) or self.rules.skips("NET-049")]
+        return [
+            self.key.signed(signing.QUOTE, self.quote() | {1: each}) for each in provided if self.offers(consumer)
+        ]  # fmt: skip
 
     def permits(self, consumer: bytes) -> bool:
         """Whether ``consumer`` is served at all."""
@@ -189,6 +190,38 @@ class Node:
         self.store.draws[name] = replace(draw, drawn=drawn)
         self.store.uses[name] = (at, owed - drawn)
         self.save()
+
+    # Networks
+
+    def join(self, descriptor: Signed, proof: Proof, roll: Signed | None) -> bytes:
+        """Be a member; the network's id."""
+        found = held(descriptor, proof, roll, self.clock())
+        self.store.networks[found.standing.network] = found
+        self.save()
+        return found.standing.network
+
+    def learn(self, network: bytes, *, descriptor: Signed | None = None, roll: Signed | None = None) -> None:
+        """Take what somebody has shown of a network of this node's, where it counts."""
+        known = self.store.networks[network]
+        self.store.networks[network] = learnt(known, self.reads, self.clock(), descriptor, roll)
+        if not self.rules.skips("NET-044"):
+            self.save()
+
+    def verified(self, network: bytes, proof: Proof, key: bytes) -> Member | None:
+        """Whom a proof makes the node with this key, by what is known now."""
+        known = self.store.networks.get(network)
+        return None if known is None else known.standing.member(self.reads, proof, key, self.clock())
+
+    def own(self, network: bytes) -> Member | None:
+        """This node as a member."""
+        known = self.store.networks.get(network)
+        return None if known is None else self.verified(network, known.proof, self.key.public)
+
+    def plays(self, network: bytes, role: int, digest: bytes | None = None) -> bool:
+        """Whether this node may ask or answer for a model, its own where none is named."""
+        own = self.own(network)
+        digest = self.model.digest if digest is None else digest
+        return own is not None and bool(own.roles & role) and self.store.networks[network].standing.allows(digest)
 
     # The ledger
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, signing
+from conformance.answers import EMBED
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH, STOP
 from conformance.offer import Quote, leads_to
 
+from .admission import Admission
 from .ledger import Kept
-from .node import CHAT
 from .port import Timers
+from .reserving import is_settled, owe, secure
 from .rules import FailError, RefuseError
 from .stops import Stops
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 IDLE, REQUESTED, STREAMING, CANCELLING, ENDED, DONE = "IDLE", "REQUESTED", "STREAMING", "CANCELLED", "ENDED", "DONE"
+_LAST_APPLIED = 13
+"""Every key of a content up to this one is applied."""
 _RECEIVES = {
     REQUESTED: {framing.CANCEL},
     STREAMING: {framing.TICK, framing.CREDIT, framing.CANCEL, framing.ERROR},
@@ -31,7 +35,7 @@ _RECEIVES = {
 """Rows of SPEC.md, "States"."""
 
 
-class Provider:
+class Provider(Admission):
     """One request stream of the peer's."""
 
     watches: ClassVar[type[Stops]] = Stops
@@ -51,6 +55,8 @@ class Provider:
         self.link = b""
         self.input_tokens: int | None = None
         self.chunks: list[tuple[str, int]] = []
+        self.pieces: list[dict[int, Item]] = []
+        self.script: tuple[list[dict[int, Item]], int] | None = None
         self.sent = 0
         self.credit = limit("INITIAL_CREDIT")
         self.said = 0
@@ -115,75 +121,12 @@ class Provider:
         session = self.connection.session
         assert session is not None  # no request before the handshake
         self.rules.forbid("HSK-015", not session.pinned, RefuseError("UNPINNED"))
-        self.rules.forbid("VER-004", CHAT not in session.capabilities, RefuseError("UNSUPPORTED"))
         self.content = self.judge_content(request[0])
         self.judge_open(request, session.peer)
         self.judge_terms(request)
         self.state = REQUESTED
         self.connection.admitted()
         self.decide()
-
-    def request_body(self, body: bytes) -> dict[int, Item]:
-        """Check d."""
-        try:
-            request = self.rules.decode(body)
-        except dcbor.NotDeterministicError:
-            raise self.malformed() from None
-        if shapes.broken("request", request) is not None:
-            raise self.malformed()
-        return shapes.known("request", request)
-
-    def malformed(self) -> Exception:
-        """ERR-006: what is wrong with a request ends the request, and not the connection."""
-        return FailError("ENCODING") if self.rules.skips("ERR-006") else RefuseError("MALFORMED")
-
-    def judge_content(self, encoded: bytes) -> dict[int, Item]:
-        """Checks g and h."""
-        try:
-            content = self.rules.decode(encoded)
-        except dcbor.NotDeterministicError:
-            if self.rules.skips("INF-003"):
-                return {}
-            raise RefuseError("MALFORMED") from None
-        operation = content.get(0) if isinstance(content, dict) else None
-        unknown = type(operation) is int and operation != CHAT
-        self.rules.forbid("INF-005", unknown, RefuseError("UNSUPPORTED"))
-        broken = shapes.broken("chat-request", content) is not None
-        self.rules.forbid("INF-004", broken and not unknown, RefuseError("MALFORMED"))
-        return shapes.known("chat-request", content) if isinstance(content, dict) else {}
-
-    def judge_open(self, request: Mapping[int, Item], peer: bytes) -> None:
-        """Checks i to k."""
-        body, signature = request[2]
-        try:
-            opened = self.rules.decode(body)
-        except dcbor.NotDeterministicError:
-            raise self.malformed() from None
-        self.rules.forbid("RCP-008", shapes.broken("open-body", opened) is not None, RefuseError("BAD_OPEN"))
-        parties = opened[1] == peer and opened[2] == self.node.key.public
-        self.rules.forbid("RCP-009", not parties, RefuseError("BAD_OPEN"))
-        proved = signing.is_signed_by(opened[1], signing.OPEN, body, signature)
-        self.rules.forbid("RCP-010", not proved, RefuseError("BAD_OPEN"))
-        self.opened, self.open_name = opened, signing.name(signing.OPEN, body)
-        self.signed = [[body, signature]]
-
-    def judge_terms(self, request: Mapping[int, Item]) -> None:
-        """Checks l to n."""
-        opened, forbid = self.opened, self.rules.forbid
-        signed = self.connection.offered.get(opened[5])
-        forbid("RCP-004", signed is None, RefuseError("UNKNOWN_QUOTE"))
-        if signed is None:
-            signed = self.node.key.signed(signing.QUOTE, self.node.quote())
-        quote = self.quote = Quote.read(signed[0])
-        self.signed.insert(0, signed)
-        late = self.node.clock() >= quote.expires + limit("CLOCK_SKEW")
-        forbid("RCP-005", late, RefuseError("QUOTE_EXPIRED"))
-        forbid("RCP-011", opened[0] != quote.network or self.content.get(1) != quote.model, RefuseError("BAD_OPEN"))
-        forbid("RCP-036", opened[7] > limit("MAX_TICKS") * quote.tick_value, RefuseError("BAD_OPEN"))
-        committed = signing.name(signing.REQUEST, dcbor.encode(request[1]), request[0])
-        forbid("RCP-012", opened[6] != committed, RefuseError("BAD_OPEN"))
-        self.link = opened[8]
-        self.release(quote.prepaid_ticks, request[3])
 
     def decide(self) -> None:
         """Check o, and ACCEPT. Raises `RefuseError`."""
@@ -193,8 +136,16 @@ class Provider:
         forbid = self.rules.forbid
         forbid("INF-026", not self.node.permits(self.opened[1]), RefuseError("NOT_ALLOWED"))
         forbid("INF-025", not self.node.serves, RefuseError("UNKNOWN_MODEL"))
-        forbid("INF-008", room < 1, RefuseError("CONTEXT_TOO_LONG", limit=quote.context_length - 1, actual=tokens))
-        needed = quote.owed(tokens, 1)
+        lacking = self.unapplied()
+        forbid("INF-006", bool(lacking), RefuseError("UNSUPPORTED", actual=self.names(lacking)))
+        embeds = self.content.get(0) == EMBED
+        too_long = RefuseError("CONTEXT_TOO_LONG", limit=quote.context_length - 1, actual=tokens)
+        forbid("INF-008", room < 1 and not embeds, too_long)
+        if embeds:
+            most = max(self.node.model.prompt_tokens(each) for each in self.content[2])
+            too_long = RefuseError("CONTEXT_TOO_LONG", limit=quote.context_length, actual=most)
+            forbid("INF-042", most > quote.context_length, too_long)
+        needed = quote.owed(tokens, 0 if embeds else 1)
         forbid(
             "RCP-013",
             needed > self.opened[7],
@@ -202,7 +153,11 @@ class Provider:
         )
         self.node.record(self.opened, self.open_name)
         self.timers.start("deadline", self.content[4] / 1000, self.deadline)
-        self.accept_after_thinking(tokens)
+        if is_settled(self.node, self.opened[0]):
+            self.state = REQUESTED
+            secure(self, tokens)
+        else:
+            self.accept_after_thinking(tokens)
 
     def accept_after_thinking(self, tokens: int) -> None:
         """ACCEPT once the prompt is counted, and the first token once the model has it."""
@@ -212,6 +167,7 @@ class Provider:
         """Promise an answer."""
         self.input_tokens = tokens
         self.stops = self.watches(self.content.get(5, ()))
+        self.script = self.node.model.script(self.content)
         self.luck = self.content.get(12, self.node.entropy.below(1 << 64))
         self.state = STREAMING
         self.send(framing.ACCEPT, {0: tokens, self.node.entropy.reserved(): None})
@@ -221,9 +177,17 @@ class Provider:
         else:
             self.pump()
 
+    def unapplied(self) -> list[int]:
+        """The keys of what is asked for and not applied."""
+        return [key for key in self.content if key > _LAST_APPLIED and key not in self.node.applies]
+
+    def names(self, lacking: list[int]) -> int | None:
+        """INF-041: what UNSUPPORTED says of it."""
+        return lacking[0] if lacking else None
+
     def count_input(self) -> int:
         """The tokens that the model reads."""
-        return self.node.model.input_tokens(self.content[2])
+        return self.node.model.read(self.content)
 
     # The answer
 
@@ -240,6 +204,8 @@ class Provider:
 
     def step(self) -> bool:
         """The next piece of the answer; whether another may follow at once."""
+        if self.script is not None:
+            return self.recite(*self.script)
         text, tokens, finish = self.pending = self.pending or self.draw()
         if text or tokens:
             if not self.may_send(text, tokens):
@@ -252,6 +218,22 @@ class Provider:
         if finish is not None:
             self.end(finish)
         return finish is None
+
+    def recite(self, left: list[dict[int, Item]], finish: int) -> bool:
+        """The next piece of an answer that is more than words."""
+        if left and self.tokens + left[0][1] > self.content.get(3, 0):
+            finish, left = LENGTH, []
+        if not left:
+            self.timers.stop("payment")
+            self.end(finish)
+            return False
+        if not self.may_send(left[0][0], left[0][1], framing.size(framing.CHUNK, left[0])):
+            if not self.timers.running("payment"):
+                self.timers.start("payment", limit("PAYMENT_TIMEOUT"), self._payment_overdue)
+            return False
+        self.timers.stop("payment")
+        self.piece(left.pop(0))
+        return True
 
     def draw(self) -> tuple[str, int, int | None]:
         """The next token: text that may go out, how many tokens that counts, and why the answer ends with it."""
@@ -273,7 +255,7 @@ class Provider:
         """Why the answer ends before ``text``."""
         quote, tokens = self._terms(), self.tokens + 1
         skips = self.rules.skips
-        if tokens > self.content[3] and not skips("INF-012"):
+        if tokens > self.content.get(3, 0) and not skips("INF-012"):
             return LENGTH
         if (self.input_tokens or 0) + tokens > quote.context_length:
             return LENGTH
@@ -283,12 +265,12 @@ class Provider:
             return CEILING
         return None
 
-    def may_send(self, text: str, tokens: int) -> bool:
+    def may_send(self, text: str, tokens: int, size: int | None = None) -> bool:
         """Whether payment and credit allow a CHUNK (RCP-017, FLW-002)."""
         quote = self._terms()
         owed = quote.owed(self.input_tokens or 0, self.tokens + tokens)
         paid = owed <= (self.k + quote.window) * quote.tick_value or self.rules.skips("RCP-017")
-        size = framing.size(framing.CHUNK, {0: text, 1: tokens})
+        size = size or framing.size(framing.CHUNK, {0: text, 1: tokens})
         return paid and (self.sent + size <= self.credit or self.rules.skips("FLW-002"))
 
     @property
@@ -298,9 +280,14 @@ class Provider:
 
     def chunk(self, text: str, tokens: int) -> None:
         """Deliver."""
-        self.chunks.append((text, tokens))
-        self.sent += framing.size(framing.CHUNK, {0: text, 1: tokens})
-        self.send(framing.CHUNK, {0: text, 1: tokens})
+        self.piece({0: text, 1: tokens})
+
+    def piece(self, body: dict[int, Item]) -> None:
+        """CHUNK of any part."""
+        self.chunks.append((body[0], body[1]))
+        self.pieces.append(body)
+        self.sent += framing.size(framing.CHUNK, body)
+        self.send(framing.CHUNK, body)
         self._heartbeat_soon()
 
     # Payment
@@ -381,16 +368,15 @@ class Provider:
     def bill(self, finish: int, salt: bytes) -> dict[int, Item]:
         """The body of the close (RCP-007, RCP-025)."""
         quote = self._terms()
-        billed = self.chunks[: self.cancelled_after] if finish == CANCELLED else self.chunks
-        text, tokens = "".join(each for each, _ in billed), sum(count for _, count in billed)
+        answer = self.answer(self.pieces[: self.cancelled_after] if finish == CANCELLED else self.pieces, finish)
+        tokens = answer[2]
         total = quote.owed(self.input_tokens or 0, tokens)
         if finish == CANCELLED:
             total = min(total, self.k * quote.tick_value)
-        answer = dcbor.encode({0: text, 1: finish, 2: tokens})
         return {
             0: self.open_name,
             1: self.opened[6],
-            2: signing.name(signing.RESPONSE, dcbor.encode(salt), answer),
+            2: signing.name(signing.RESPONSE, dcbor.encode(salt), dcbor.encode(answer)),
             3: quote.model_digest,
             4: self.input_tokens or 0,
             5: tokens,
@@ -398,6 +384,10 @@ class Provider:
             7: finish,
             8: 0,
         }
+
+    def answer(self, billed: list[dict[int, Item]], finish: int) -> dict[int, Item]:
+        """What the commitment is over."""
+        return answers.answer_of(billed, finish)
 
     def countersigned(self, value: Mapping[int, Item]) -> None:
         """COUNTERSIGN."""
@@ -422,7 +412,9 @@ class Provider:
         if error.code == error_code("BUSY"):
             body[1] = 1000
         if error.limit is not None:
-            body |= {2: error.limit, 3: error.actual}
+            body[2] = error.limit
+        if error.actual is not None:
+            body[3] = error.actual
         self.send(framing.ERROR, body, fin=True)
         self.ended_side = True
         self.finish()
@@ -446,6 +438,7 @@ class Provider:
             kept = self.kept()
             self.node.settled(self.open_name, kept.owed)
             self.node.keep("provider", self.opened, kept)
+            owe(self)
         self.state = DONE
         self.timers.stop_all()
         if not self.ended_side and not self.connection.over:

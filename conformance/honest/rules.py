@@ -40,6 +40,10 @@ class NotAskedError(Exception):
         self.code = code
 
 
+class RefusedError(Exception):
+    """The node does not do what its owner asks: the name of an error code."""
+
+
 class Rules:
     """The requirements that a node enforces: all but ``skips`` (ids without revision)."""
 

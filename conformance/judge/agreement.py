@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance import dcbor, framing, signing
+from conformance import answers, dcbor, framing, signing
 from conformance.finish import CANCELLED
 from conformance.wire.transcript import By
 
@@ -43,16 +43,16 @@ def expected_close(exchange: Exchange) -> dict[int, object]:
     assert exchange.quote is not None and exchange.end is not None  # noqa: PT018  the caller looked
     close, quote = exchange.close, exchange.quote
     cancelled = close[7] == CANCELLED
-    text, tokens = "".join(each for each, _ in exchange.billed), sum(count for _, count in exchange.billed)
+    answer = answers.answer_of(exchange.billed, close[7])
+    tokens = answer[2]
     counted = close[4] if cancelled and exchange.accept is None else exchange.input_tokens
     total = quote.owed(counted, tokens)
     if cancelled and exchange.cancel is not None:
         total = min(total, exchange.cancel.value[1] * quote.tick_value)
-    answer = dcbor.encode({0: text, 1: close[7], 2: tokens})
     return {
         0: exchange.open_name,
         1: exchange.opened[6],
-        2: signing.name(signing.RESPONSE, dcbor.encode(exchange.end.get(0)), answer),
+        2: signing.name(signing.RESPONSE, dcbor.encode(exchange.end.get(0)), dcbor.encode(answer)),
         3: quote.model_digest,
         4: counted,
         5: tokens,

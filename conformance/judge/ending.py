@@ -23,7 +23,7 @@ def fault_stream(record: Record) -> int | None:
     if named >= 0:
         return named
     sent = [each.stream for each in link.of("suite") if each.stream not in (2, 3) and each.event > record.fault_at]
-    streams = link.request_streams()
+    streams = link.own_streams()
     return sent[0] if sent else streams[-1] if streams else None
 
 

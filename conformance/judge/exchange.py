@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, shapes, signing
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.offer import Quote, leads_to
@@ -55,11 +55,22 @@ class Exchange:
 
     @property
     def delivered(self) -> list[tuple[str, int]]:
-        """Text and tokens of each CHUNK; nothing of one that has not its shape."""
+        """Text of the answer and tokens of each CHUNK; nothing of one that has not its shape."""
         return [
-            ("", 0) if shapes.broken("chunk", each.value) is not None else (each.value[0], each.value[1])
+            ("", 0) if shapes.broken("chunk", each.value) is not None else (_said(each.value), each.value[1])
             for each in self.chunks
         ]
+
+    @property
+    def operation(self) -> int | None:
+        """The operation that was asked for."""
+        return answers.operation_of(self.content)
+
+    @property
+    def pieces(self) -> list[dict[int, Any]]:
+        """The body of each CHUNK; an empty one for what has not its shape."""
+        empty: dict[int, Any] = {0: "", 1: 0}
+        return [each.value if shapes.broken("chunk", each.value) is None else empty for each in self.chunks]
 
     @property
     def cancel_is_valid(self) -> bool:
@@ -72,11 +83,11 @@ class Exchange:
         )
 
     @property
-    def billed(self) -> list[tuple[str, int]]:
-        """What the close has to bill: for CANCELLED the chunks that CANCEL names."""
+    def billed(self) -> list[dict[int, Any]]:
+        """The CHUNK bodies that the close has to bill: for CANCELLED those that CANCEL names."""
         if self.close.get(7) == 4 and self.cancel is not None:
-            return self.delivered[: self.cancel.value[0]]
-        return self.delivered
+            return self.pieces[: self.cancel.value[0]]
+        return self.pieces
 
     def k_at(self, event: int) -> int:
         """The most ticks that the provider can have had at an event."""
@@ -190,3 +201,8 @@ def _map(encoded: Any) -> dict[int, Item]:
     except dcbor.NotDeterministicError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _said(chunk: dict[int, Any]) -> str:
+    """The text of a CHUNK that is of the answer itself."""
+    return "" if 2 in chunk else str(chunk[0])

@@ -183,10 +183,10 @@ class Completes(Expectation):
         if link is not None and closed_by_target(link):
             yield ended(link)
             return
-        if link is None or not link.request_streams():
+        if link is None or not link.own_streams():
             yield Finding(verdict=Verdict.INCONCLUSIVE, message="no request was sent")
             return
-        stream = link.request_streams()[-1]
+        stream = link.own_streams()[-1]
         error = next((each for each in link.of("target", stream) if each.kind == framing.ERROR), None)
         if error is not None:
             name = error_name(error.get(0)) if isinstance(error.get(0), int) else "no code"

@@ -134,9 +134,9 @@ def names_the_need(record: Record) -> Iterator[Finding]:
         if each.error is None or each.quote is None or not _is_refused(each, "CEILING_TOO_LOW"):
             continue
         if each.error.get(2) != each.opened[7]:
-            yield broken("limit of CEILING_TOO_LOW is not the ceiling", "RCP-013~1", each.error.event)
+            yield broken("limit of CEILING_TOO_LOW is not the ceiling", "RCP-013~2", each.error.event)
         if counted is not None and each.error.get(3) != each.quote.owed(counted, 1):
-            yield broken("actual of CEILING_TOO_LOW is not what is needed", "RCP-013~1", each.error.event)
+            yield broken("actual of CEILING_TOO_LOW is not what is needed", "RCP-013~2", each.error.event)
 
 
 def nothing_is_countersigned(record: Record) -> Iterator[Finding]:

@@ -102,6 +102,10 @@ class LinkRecord:
         mine = 0 if self.initiates else 1
         return list(dict.fromkeys(each.stream for each in self.frames if each.stream % 4 in (mine, 1 - mine)))
 
+    def own_streams(self) -> list[int]:
+        """Those of them that the suite opened."""
+        return [each for each in self.request_streams() if (each % 4 == 0) == self.initiates]
+
 
 @dataclass(kw_only=True)
 class Record:

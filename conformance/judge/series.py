@@ -63,6 +63,6 @@ class LivesOn(Expectation):
             if closed_by_target(link):
                 yield ended(link)
                 return
-        streams = record.links[-1].request_streams() if record.links else []
+        streams = record.links[-1].own_streams() if record.links else []
         if not streams or not any(each.kind == framing.ERROR for each in record.links[-1].of("target", streams[-1])):
             yield missing(record, "the target does not answer a request on the connection afterwards")

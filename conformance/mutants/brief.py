@@ -8,8 +8,8 @@ from .mutant import Mutant, skipping
 
 
 def skips(family: str, requirement: str, slug: str, page: str, *cases: str, row: int | None = None) -> Mutant:
-    """A peer that does not enforce ``requirement`` (in its first revision), before cases of one family."""
-    return does(family, slug, page, requirement, *cases, row=row, node=skipping(requirement))
+    """A peer that does not enforce ``requirement``, before cases of one family."""
+    return does(family, slug, page, requirement, *cases, row=row, node=skipping(requirement.partition("~")[0]))
 
 
 def does(family: str, slug: str, page: str, breaks: str, *cases: str, row: int | None = None, **parts: Any) -> Mutant:

@@ -28,7 +28,7 @@ def _answers_late(self: Callee, error: RefuseError) -> None:
     self.timers.start("late", late, lambda: Callee.refuse(self, error))
 
 
-def _serves_everything(self: Callee, call: dict[int, Item], caller: bytes) -> None:
+def _serves_everything(self: Callee, call: dict[int, Item]) -> None:
     self.answer({})
 
 
@@ -48,11 +48,11 @@ def _minds_leaving(self: Provider) -> None:
     Provider.gone(self)
 
 
-def _pins_everybody(self: Callee, call: dict[int, Item], caller: bytes) -> None:
+def _pins_everybody(self: Callee, call: dict[int, Item]) -> None:
     session = self.connection.session
     if session is not None and not session.pinned:
         raise RefuseError("UNPINNED")
-    Callee.serve(self, call, caller)
+    Callee.serve(self, call)
 
 
 def _takes_few(self: Callee, body: bytes) -> None:

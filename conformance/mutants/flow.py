@@ -8,7 +8,7 @@ from typing import Any
 from conformance.data import limit
 from conformance.dcbor import Item
 from conformance.honest.connection import Connection
-from conformance.honest.node import Model
+from conformance.honest.model import Model
 from conformance.honest.provider import Provider
 from conformance.honest.rules import FailError, RefuseError
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from conformance import dcbor, framing, signing
+from conformance.answers import CAPABILITIES
 from conformance.dcbor import Item
 from conformance.entropy import RESERVED
 from conformance.honest import hello
 from conformance.honest.connection import Connection
-from conformance.honest.node import CHAT
 from conformance.honest.rules import FailError
 
 from .mutant import Mutant, connection_with, node_with, skipping
@@ -46,7 +46,7 @@ def _stranger_signs(self: Connection, body: dict[int, Item]) -> None:
 
 def _fails_on_unknown_capabilities(self: Connection, kind: int, body: bytes) -> None:
     offered = dcbor.decode(dcbor.decode(body)[0])[5]
-    if any(each != CHAT and each not in RESERVED for each in offered):
+    if any(each not in CAPABILITIES.values() and each not in RESERVED for each in offered):
         raise FailError("HANDSHAKE_FAILED")
     Connection.first_control_frame(self, kind, body)
 

@@ -7,12 +7,12 @@ from typing import Any
 from conformance.data import error_code
 from conformance.finish import CEILING, LENGTH, STOP
 from conformance.honest.connection import Connection
-from conformance.honest.node import Model
+from conformance.honest.model import Model
 from conformance.honest.provider import REQUESTED, Provider
 from conformance.honest.rules import RefuseError
 from conformance.honest.stops import Stops
 
-from . import readers
+from . import readers, wishes
 from .mutant import Mutant, connection_with, provider_with, skipping
 
 
@@ -139,6 +139,7 @@ def _thinks(self: Provider, tokens: int) -> None:
 
 MUTANTS = (
     *readers.MUTANTS,
+    *wishes.MUTANTS,
     Mutant(
         slug="loses-stop-sequences",
         page="Drops the stop sequences on the way to its model.",

@@ -12,7 +12,8 @@ from conformance.honest.adapter import HonestAdapter
 from conformance.honest.connection import Connection
 from conformance.honest.consumer import Consumer
 from conformance.honest.initiator import Initiator
-from conformance.honest.node import Model, Node
+from conformance.honest.model import Model
+from conformance.honest.node import Node
 from conformance.honest.provider import Provider
 from conformance.honest.rules import Rules
 

@@ -185,7 +185,7 @@ MUTANTS = (
     Mutant(
         slug="takes-zero-for-no-limit",
         page="Takes a ceiling of zero as a request without a ceiling.",
-        breaks=("RCP-013~1", "RCP-021~1"),
+        breaks=("RCP-013~2", "RCP-021~1"),
         kills=("opens/refuse-ceiling-zero",),
         connection=provider_with(judge_terms=_takes_zero_for_no_limit),
         row=13,
@@ -272,7 +272,7 @@ MUTANTS = (
     Mutant(
         slug="accepts-what-the-ceiling-does-not-pay",
         page="Accepts a prompt that costs the whole ceiling.",
-        breaks=("RCP-013~1",),
+        breaks=("RCP-013~2",),
         kills=("opens/refuse-ceiling-one-short",),
         node=skipping("RCP-013"),
         row=13,
@@ -280,14 +280,14 @@ MUTANTS = (
     Mutant(
         slug="refuses-low-ceilings-without-numbers",
         page="Says CEILING_TOO_LOW, and not what would do.",
-        breaks=("RCP-013~1",),
+        breaks=("RCP-013~2",),
         kills=("opens/refuse-ceiling-one-short",),
         connection=provider_with(refuse=_without_numbers),
     ),
     Mutant(
         slug="names-the-price-of-the-prompt-alone",
         page="Says CEILING_TOO_LOW, with an amount that would not do either.",
-        breaks=("RCP-013~1",),
+        breaks=("RCP-013~2",),
         kills=("opens/refuse-ceiling-one-short",),
         connection=provider_with(refuse=_names_the_prompt_alone),
     ),

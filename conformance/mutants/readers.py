@@ -12,7 +12,7 @@ from conformance.dcbor import Item
 from conformance.honest.provider import Provider
 from conformance.honest.rules import RefuseError
 
-from .mutant import Mutant, provider_with, skipping
+from .mutant import Mutant, node_with, provider_with, skipping
 
 _PARAMETERS = ("accept-least-parameters", "accept-most-parameters")
 
@@ -31,7 +31,7 @@ def _library_decides(self: Provider, encoded: bytes) -> dict[int, Item]:
     return shapes.known("chat-request", content)
 
 
-def _without(*keys: int) -> Any:
+def without(*keys: int) -> Any:
     """A reader that loses parameters."""
 
     def judge_content(self: Provider, encoded: bytes) -> dict[int, Item]:
@@ -47,13 +47,13 @@ def _skips_even_keys(self: Provider, encoded: bytes) -> dict[int, Item]:
     except dcbor.NotDeterministicError:
         raise RefuseError("MALFORMED") from None
     if isinstance(content, dict):
-        content = {key: value for key, value in content.items() if key % 2 or key <= 12}
+        content = {key: value for key, value in content.items() if key % 2 or key <= 28}
     return Provider.judge_content(self, dcbor.encode(content))
 
 
 def _knows_every_key(self: Provider, encoded: bytes) -> dict[int, Item]:
     content = Provider.judge_content(self, encoded)
-    if set(dcbor.decode(encoded)) - set(range(13)):
+    if set(dcbor.decode(encoded)) - set(range(31)):
         raise RefuseError("MALFORMED")
     return content
 
@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         slug="calls-every-content-unsupported",
         page="Refuses with UNSUPPORTED what is malformed, so that the caller asks everybody else the same.",
-        breaks=("INF-003~1", "INF-004~1"),
+        breaks=("INF-003~1", "INF-004~2"),
         kills=_cases(
             "refuse-empty-content",
             "refuse-content-of-no-map",
@@ -138,13 +138,13 @@ MUTANTS = (
     Mutant(
         slug="takes-parameters-of-any-value",
         page="Answers whatever the parameters are: budgets, roles and temperatures that no rule allows.",
-        breaks=("INF-004~1",),
+        breaks=("INF-004~2",),
         kills=_cases(
             "refuse-unknown-key-of-message",
             "refuse-too-many-messages",
             "refuse-no-messages",
             "refuse-role-0",
-            "refuse-role-4",
+            "refuse-role-5",
             "refuse-message-without-role",
             "refuse-max-tokens-too-many",
             "refuse-max-tokens-true",
@@ -166,8 +166,22 @@ MUTANTS = (
             "refuse-frequency-penalty-too-low",
             "refuse-frequency-penalty-too-high",
             "refuse-seed-negative",
+            "refuse-repetition-penalty-0",
+            "refuse-no-logit-bias",
+            "refuse-logit-bias-too-high",
+            "refuse-too-many-logprobs",
+            "refuse-no-tools",
+            "refuse-tool-without-name",
+            "refuse-long-tool-name",
+            "refuse-tool-parameters-of-a-map",
+            "refuse-tool-choice-3",
+            "refuse-parallel-tool-calls-1",
+            "refuse-response-format-of-a-number",
+            "refuse-schema-of-a-map",
+            "refuse-reasoning-effort-6",
+            "refuse-too-many-calls",
         ),
-        node=skipping("INF-004"),
+        node=skipping("INF-004", "INF-034", node=node_with(applies=frozenset(range(14, 33)))),
     ),
     Mutant(
         slug="knows-every-operation",
@@ -184,7 +198,7 @@ MUTANTS = (
     Mutant(
         slug="ignores-parameters-that-it-does-not-know",
         page="Takes an unknown even key of the content for one that may be ignored.",
-        breaks=("INF-004~1", "EXT-001~1", "INF-006~1"),
+        breaks=("INF-004~2", "EXT-001~1", "INF-006~1"),
         kills=_cases("refuse-unknown-parameter"),
         connection=provider_with(judge_content=_skips_even_keys),
         row=15,
@@ -199,28 +213,28 @@ MUTANTS = (
     Mutant(
         slug="refuses-long-conversations",
         page="Calls a conversation of more than a hundred messages malformed.",
-        breaks=("INF-004~1",),
+        breaks=("INF-004~2",),
         kills=_cases("accept-most-messages"),
         connection=provider_with(judge_content=_refusing(lambda content: len(content[2]) > 100)),
     ),
     Mutant(
         slug="takes-roles-for-granted",
         page="Refuses a conversation in which the system or the model speaks.",
-        breaks=("INF-004~1",),
+        breaks=("INF-004~2",),
         kills=_cases("accept-every-role"),
         connection=provider_with(judge_content=_refusing(lambda content: any(each[0] != 2 for each in content[2]))),
     ),
     Mutant(
         slug="wants-text-of-letters",
         page="Refuses messages that are empty, or hold anything beyond the Basic Multilingual Plane.",
-        breaks=("INF-004~1",),
+        breaks=("INF-004~2",),
         kills=_cases("accept-empty-message", "accept-unicode"),
         connection=provider_with(judge_content=_refusing(_is_unusual)),
     ),
     Mutant(
         slug="refuses-parameters-at-their-bounds",
         page="Takes a bound that belongs to the range for one that does not.",
-        breaks=("INF-004~1",),
+        breaks=("INF-004~2",),
         kills=_cases(*_PARAMETERS),
         connection=provider_with(judge_content=_refusing(_is_at_a_bound)),
     ),
@@ -229,7 +243,7 @@ MUTANTS = (
         page="Drops top_p on the way to its model.",
         breaks=("INF-006~1",),
         kills=_cases("apply-top-p"),
-        connection=provider_with(judge_content=_without(7)),
+        connection=provider_with(judge_content=without(7)),
         row=15,
     ),
     Mutant(
@@ -237,7 +251,7 @@ MUTANTS = (
         page="Drops top_k and min_p on the way to its model.",
         breaks=("INF-006~1",),
         kills=_cases("apply-top-k", "apply-min-p"),
-        connection=provider_with(judge_content=_without(8, 9)),
+        connection=provider_with(judge_content=without(8, 9)),
         row=15,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from conformance import dcbor, framing, signing
+from conformance import answers, dcbor, framing, signing
 from conformance.data import error_code
 from conformance.dcbor import Item
 from conformance.finish import CEILING
@@ -29,8 +29,7 @@ def _billing(change: Callable[[Provider, dict[int, Item]], dict[int, Item]]) -> 
 
 
 def _unsalted(self: Provider, close: dict[int, Item]) -> dict[int, Item]:
-    text = "".join(each for each, _ in self.chunks)
-    return {2: signing.name(signing.RESPONSE, dcbor.encode({0: text, 1: close[7], 2: close[5]}))}
+    return {2: signing.name(signing.RESPONSE, dcbor.encode(answers.answer_of(self.pieces, close[7])))}
 
 
 def _another_reason(self: Provider, finish: int, salt: bytes) -> dict[int, Item]:

@@ -60,7 +60,7 @@ class MemoryEnvironment(Environment):
 
     async def listen(self, recorder: Recorder, manner: Manner) -> Listening:
         """A place that nodes find by its address."""
-        place = memory.MemoryListening(recorder, f"memory:{len(self._places) + 1}", manner)
+        place = memory.MemoryListening(recorder, f"127.0.0.1:{len(self._places) + 2}", manner)
         self._places[place.address] = place
         return place
 

@@ -38,6 +38,16 @@ def _message(**changes: Item) -> Edits:
     return _set(2, [{key: value for key, value in message.items() if value is not None}])
 
 
+_USER: dict[int, Item] = {0: 2, 1: "What is 2 and 2?"}
+
+
+def _call(identity: str) -> dict[int, Item]:
+    return {0: identity, 1: "f", 2: "{}"}
+
+
+_CALLED: dict[int, Item] = {0: 3, 1: "", 2: [_call("1")]}
+
+
 def _bytes(change: Callable[[bytes], bytes]) -> Edits:
     """The bytes of an honest content, changed; the commitment in the open is over what comes of it."""
 
@@ -92,9 +102,9 @@ CONTENTS: Mapping[Fault, Edits] = {
     Fault.CONTENT_WITHOUT_MESSAGES: _without(2),
     Fault.CONTENT_WITHOUT_MAX_TOKENS: _without(3),
     Fault.CONTENT_WITHOUT_DEADLINE: _without(4),
-    Fault.CONTENT_UNKNOWN_EVEN_KEY: _set(14, 1),
+    Fault.CONTENT_UNKNOWN_EVEN_KEY: _set(32, 1),
     Fault.CONTENT_OPERATION_TEXT: _set(0, "chat"),
-    Fault.CONTENT_OPERATION_UNKNOWN: _set(0, 2),
+    Fault.CONTENT_OPERATION_UNKNOWN: _set(0, 4),
     Fault.CONTENT_OPERATION_ZERO: _set(0, 0),
     Fault.CONTENT_OPERATION_NEGATIVE: _set(0, -1),
     Fault.CONTENT_OF_ANOTHER_OPERATION: Edits(content=_other),
@@ -105,9 +115,9 @@ CONTENTS: Mapping[Fault, Edits] = {
     Fault.CONTENT_MESSAGE_WITHOUT_ROLE: _message(k0=None),
     Fault.CONTENT_MESSAGE_WITHOUT_CONTENT: _message(k1=None),
     Fault.CONTENT_MESSAGE_BYTES: _message(k1=b"Hello."),
-    Fault.CONTENT_MESSAGE_UNKNOWN_EVEN_KEY: _message(k2=0),
+    Fault.CONTENT_MESSAGE_UNKNOWN_EVEN_KEY: _message(k10=0),
     Fault.CONTENT_ROLE_ZERO: _message(k0=0),
-    Fault.CONTENT_ROLE_UNKNOWN: _message(k0=4),
+    Fault.CONTENT_ROLE_UNKNOWN: _message(k0=5),
     Fault.CONTENT_MAX_TOKENS_ZERO: _set(3, 0),
     Fault.CONTENT_MAX_TOKENS_TOO_MANY: _set(3, limit("MAX_TOKENS") + 1),
     Fault.CONTENT_MAX_TOKENS_TRUE: _set(3, value=True),
@@ -131,5 +141,29 @@ CONTENTS: Mapping[Fault, Edits] = {
     Fault.CONTENT_FREQUENCY_PENALTY_TOO_LOW: _set(11, -2 * _MILLION - 1),
     Fault.CONTENT_FREQUENCY_PENALTY_TOO_HIGH: _set(11, 2 * _MILLION + 1),
     Fault.CONTENT_SEED_NEGATIVE: _set(12, -1),
+    Fault.CONTENT_REPETITION_PENALTY_ZERO: _set(14, 0),
+    Fault.CONTENT_LOGIT_BIAS_EMPTY: _set(16, []),
+    Fault.CONTENT_LOGIT_BIAS_TOO_HIGH: _set(16, [[1, 100 * _MILLION + 1]]),
+    Fault.CONTENT_LOGIT_BIAS_DESCENDING: _set(16, [[2, 0], [1, 0]]),
+    Fault.CONTENT_LOGIT_BIAS_TWICE: _set(16, [[1, 0], [1, _MILLION]]),
+    Fault.CONTENT_TOP_LOGPROBS_TOO_MANY: _set(18, 21),
+    Fault.CONTENT_TOOLS_EMPTY: _set(20, []),
+    Fault.CONTENT_TOOL_WITHOUT_NAME: _set(20, [{1: "Adds."}]),
+    Fault.CONTENT_TOOL_NAME_TOO_LONG: _set(20, [{0: "f" * 129}]),
+    Fault.CONTENT_TOOL_PARAMETERS_MAP: _set(20, [{0: "f", 2: {}}]),
+    Fault.CONTENT_TOOL_TWICE: _set(20, [{0: "f"}, {0: "f"}]),
+    Fault.CONTENT_TOOL_CHOICE_UNKNOWN: _set(22, 3),
+    Fault.CONTENT_TOOL_CHOICE_OF_NO_TOOL: _set(22, "f"),
+    Fault.CONTENT_TOOL_CHOICE_WITHOUT_TOOLS: _set(22, 2),
+    Fault.CONTENT_PARALLEL_TOOL_CALLS_ONE: _set(24, 1),
+    Fault.CONTENT_RESPONSE_FORMAT_NUMBER: _set(26, 1),
+    Fault.CONTENT_RESPONSE_FORMAT_SCHEMA_MAP: _set(26, {0: {}}),
+    Fault.CONTENT_REASONING_EFFORT_UNKNOWN: _set(28, 6),
+    Fault.CONTENT_CALLS_TOO_MANY: _set(2, [_USER, {0: 3, 1: "", 2: [_call(str(n)) for n in range(65)]}]),
+    Fault.CONTENT_CALLS_OF_A_USER: _set(2, [{**_USER, 2: [_call("1")]}]),
+    Fault.CONTENT_REASONING_OF_A_USER: _set(2, [{**_USER, 8: "hm"}]),
+    Fault.CONTENT_CALL_ID_TWICE: _set(2, [_USER, {0: 3, 1: "", 2: [_call("1")] * 2}]),
+    Fault.CONTENT_RESULT_WITHOUT_CALL_ID: _set(2, [_USER, _CALLED, {0: 4, 1: "4"}]),
+    Fault.CONTENT_RESULT_OF_NO_CALL: _set(2, [_USER, {0: 4, 1: "4", 4: "1"}]),
 }
 """What each fault changes in an honest draft."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance import framing, shapes, signing
+from conformance.answers import CAPABILITIES
 from conformance.dcbor import Item
 from conformance.offer import Quote
 from conformance.wire.link import Link
@@ -15,6 +16,8 @@ from .side import Frame, Side, UnreadableError, readable
 __all__ = ["CHAT", "Frame", "Initiator", "UnreadableError"]
 
 CHAT = 1
+OFFERED = tuple(CAPABILITIES.values())
+"""The capabilities of the suite."""
 POLICY_LIFT = "start the target with a model, and let it serve the suite's node (any node, or --key FILE)"
 
 
@@ -62,7 +65,7 @@ class Initiator(Side):
         self.provider = body[1]
         self.capabilities = body[5]
 
-    def hello(self, *, pinned: bool = True, capabilities: tuple[int, ...] = (CHAT,)) -> dict[int, Item]:
+    def hello(self, *, pinned: bool = True, capabilities: tuple[int, ...] = OFFERED) -> dict[int, Item]:
         """The body of an honest HELLO; a reserved capability is among the others now and then."""
         offered = {*capabilities, *([self.session.entropy.reserved()] if self.session.entropy.below(2) else [])}
         assert self.link.binding is not None  # dialed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, shapes, signing
 from conformance.data import error_code, limit
 from conformance.dcbor import Item
 from conformance.finish import CANCELLED, LENGTH, STOP
@@ -43,6 +43,7 @@ class Serving:
         self.link: bytes = request[3]
         self.input_tokens: int | None = None
         self.chunks: list[tuple[str, int]] = []
+        self.pieces: list[dict[int, Item]] = []
         self.sent = 0
         """Bytes of CHUNK frames."""
         self.credit = limit("INITIAL_CREDIT")
@@ -119,9 +120,14 @@ class Serving:
 
     def chunk(self, text: str = WORD, tokens: int = 1) -> None:
         """CHUNK, whether or not it is paid."""
-        self.chunks.append((text, tokens))
-        self.sent += framing.size(framing.CHUNK, {0: text, 1: tokens})
-        self.write(framing.CHUNK, {0: text, 1: tokens})
+        self.piece({0: text, 1: tokens})
+
+    def piece(self, body: dict[int, Item]) -> None:
+        """CHUNK of any part, whether or not it is paid."""
+        self.chunks.append((body[0], body[1]))
+        self.pieces.append(body)
+        self.sent += framing.size(framing.CHUNK, body)
+        self.write(framing.CHUNK, body)
 
     async def say(self, tokens: int) -> None:
         """So many CHUNK frames of one token, each once it is paid."""
@@ -155,18 +161,18 @@ class Serving:
 
     def bill(self, finish: int, salt: bytes) -> dict[int, Item]:
         """The body of an honest close."""
-        billed = self.chunks
+        billed = self.pieces
         if finish == CANCELLED and self.cancelled is not None:
-            billed = self.chunks[: self.cancelled[0]]
-        text, tokens = "".join(each for each, _ in billed), sum(count for _, count in billed)
+            billed = self.pieces[: self.cancelled[0]]
+        answer = answers.answer_of(billed, finish)
+        tokens = answer[2]
         total = self.quote.owed(self.input_tokens or 0, tokens)
         if finish == CANCELLED:
             total = min(total, self.k * self.quote.tick_value)
-        answer = dcbor.encode({0: text, 1: finish, 2: tokens})
         return {
             0: self.open_name,
             1: self.opened[6],
-            2: signing.name(signing.RESPONSE, dcbor.encode(salt), answer),
+            2: signing.name(signing.RESPONSE, dcbor.encode(salt), dcbor.encode(answer)),
             3: self.quote.model_digest,
             4: self.input_tokens or 0,
             5: tokens,

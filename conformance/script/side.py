@@ -68,6 +68,12 @@ class Side:
                 raise UnreadableError(f"{name} has not its shape")
             return frame
 
+    async def first(self, stream: int, what: str, within: float = DEADLINE) -> Frame:
+        """The next frame of a registered type on ``stream``, which stays to be read. Raises as `frame` does."""
+        found = await self.frame(stream, what, within)
+        self._frames[stream].appendleft(found)
+        return found
+
     async def expect(self, stream: int, kind: int, within: float = DEADLINE) -> dict[int, Item]:
         """The body of the next frame, which has to be of ``kind``. Raises as `frame` does."""
         name = framing.NAMES[kind // 2]
@@ -104,6 +110,18 @@ class Side:
     def say_hello(self, signed: Item) -> None:
         """Send a HELLO as it is."""
         self.control(framing.HELLO, dcbor.encode(signed))
+
+    def call(self, procedure: int, arguments: Item) -> int:
+        """CALL on a new stream; the stream."""
+        stream = self.open_stream()
+        self.link.write(stream, framing.frame(framing.CALL, {0: procedure, 1: dcbor.encode(arguments)}))
+        return stream
+
+    async def answered(self, stream: int, within: float = 12.0) -> Frame:
+        """RESULT or ERROR of a call of the suite's, whose stream it ends."""
+        frame = await self.frame(stream, "RESULT or ERROR", within)
+        self.link.write(stream, b"", fin=True)
+        return frame
 
     def open_stream(self) -> int:
         """The id of a new request stream."""

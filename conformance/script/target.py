@@ -67,8 +67,10 @@ class Target:
         prompt: str = PROMPT,
         model: str = MODEL,
         parameters: dict[str, Any] | None = None,
+        network: bytes | None = None,
     ) -> Request:
         """Let its user ask the suite."""
+        where: dict[str, Any] = {} if network is None else {"network": network.hex()}
         result = await self.session.call(
             "ask",
             provider=provider.hex(),
@@ -77,6 +79,7 @@ class Target:
             max_tokens=max_tokens,
             deadline_ms=deadline_ms,
             parameters=parameters or {},
+            **where,
         )
         return Request(self.session, result["request"])
 

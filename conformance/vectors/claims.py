@@ -28,7 +28,12 @@ class Claims(Settlement):
         if 4 not in claim:
             return accept(amount=paid, final=False)
         total = self.inside(claim[4])[6]
-        return accept(amount=self.booked(paid, total, final=5 in claim), final=5 in claim)
+        final = 5 in claim or self.is_waiver(total)
+        return accept(amount=self.booked(paid, total, final=final), final=final)
+
+    def is_waiver(self, total: int) -> bool:
+        """Whether a close alone says that its provider wants nothing."""
+        return total == 0
 
     def booked(self, paid: int, total: int, *, final: bool) -> int:
         """What a claim with a close comes to."""

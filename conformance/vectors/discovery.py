@@ -56,16 +56,21 @@ class Discovery(Rules):
 
     def address(self, case: Case) -> Outcome:
         """An address that may be dialed, or not."""
-        dialed = self.may_be_dialed(bytes.fromhex(case["ip"]), case["port"], case["source"])
+        ip, source = bytes.fromhex(case["ip"]), case["source"]
+        told_at = None if case["told_at"] is None else bytes.fromhex(case["told_at"])
+        known = self.may_be_dialed(ip, source) or (told_at is not None and self.is_beside(ip, told_at))
+        dialed = source == "CONFIGURED" or (self.is_port(case["port"]) and known)
         return accept() if dialed else {"verdict": "reject"}
 
-    def may_be_dialed(self, ip: bytes, port: int, source: str) -> bool:
+    def may_be_dialed(self, ip: bytes, source: str) -> bool:
         """By whom a node has the address from."""
-        if source == "CONFIGURED":
-            return True
         block = self.smallest(ip)
-        known = block is None or (source == "LAN" and block.lan)
-        return self.is_port(port) and known
+        return block is None or (source == "LAN" and block.lan)
+
+    def is_beside(self, ip: bytes, told_at: bytes) -> bool:
+        """Whether who is at one address may name the other."""
+        block = self.smallest(ip)
+        return ip == told_at or (block is not None and block.lan and block == self.smallest(told_at))
 
     def is_port(self, port: int) -> bool:
         """Whether others may send a node to this port."""

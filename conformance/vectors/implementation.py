@@ -12,8 +12,8 @@ from .replay import Replay
 
 FAMILIES = (
     "exporter", "encoding", "writing", "accumulated", "framing", "frames", "signatures", "signing", "nodeid", "hello",
-    "content", "quote", "open", "commitments", "ticks", "billing", "close", "countersign", "receipts", "fraud",
-    "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
+    "content", "quote", "open", "commitments", "answer", "ticks", "billing", "close", "countersign", "receipts",
+    "fraud", "descriptor", "roll", "membership", "invite", "revocation", "arguments", "reserve", "claim",
     "record", "address", "exchange",
 )  # fmt: skip
 """In the order of spec/vectors/README.md."""

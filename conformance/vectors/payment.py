@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
+from conformance import answers
+from conformance.answers import CAPABILITIES, CHAT, CONTENTS
 from conformance.dcbor import Item, NotDeterministicError
 from conformance.signing import DIRECT
 
 from .outcome import Case, Json, Outcome, accept, joined, reject, valued
 from .rules import Check, Rules
+from .shown import shown
 
 _SKEW = 120
 _MOST_TICKS = 65_536
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
-_ROLES = {1: "SYSTEM", 2: "USER", 3: "ASSISTANT"}
 _QUOTE = (
     "provider", "network", "model", "model_digest", "context_length", "price_in", "price_out", "tick_value",
     "prepaid_ticks", "window", "expires",
@@ -29,33 +31,41 @@ class Payment(Rules):
         code = self.judge_content(data)
         if code is not None:
             return reject(code=code)
-        value = self.decode(data)
-        sampling: dict[str, Json] = {name: value[key] for key, name in enumerate(_SAMPLING, 6) if key in value}
-        if "seed" in sampling:
-            sampling["seed"] = str(sampling["seed"])
-        return accept(
-            request={
-                "operation": "CHAT",
-                "model": value[1],
-                "messages": [{"role": _ROLES[each[0]], "content": each[1]} for each in value[2]],
-                "max_tokens": value[3],
-                "deadline_ms": value[4],
-                "stop": value.get(5, []),
-                "sampling": sampling,
-            }
-        )
+        return accept(request=shown(self.decode(data)))
 
-    def judge_content(self, data: bytes) -> str | None:
-        """The code with which content is refused; None where it is a chat request."""
+    def judge_content(self, data: bytes, capabilities: Collection[int] = tuple(CAPABILITIES.values())) -> str | None:
+        """The code with which content is refused; None where it is not."""
         try:
             value = self.decode(data)
         except NotDeterministicError:
             return "MALFORMED"
-        operation = value.get(0) if isinstance(value, dict) else None
+        operation = answers.operation_of(value)
+        rule = CONTENTS.get(CHAT if operation is None else operation, CONTENTS[CHAT])
+        needed = CAPABILITIES.get(operation or 0)
+        has_shape = self.broken(rule, value) is None
         return self.refusal(
-            Check("INF-005", type(operation) is not int or operation == 1, "UNSUPPORTED"),
-            Check("INF-004", self.broken("chat-request", value) is None, "MALFORMED"),
+            Check("INF-005", operation is None or operation in CONTENTS, "UNSUPPORTED"),
+            Check("VER-004", needed is None or needed in capabilities, "UNSUPPORTED"),
+            Check("INF-004", has_shape, "MALFORMED"),
+            Check("INF-034", not has_shape or answers.is_consistent(value), "MALFORMED"),
         )
+
+    def answer(self, case: Case) -> Outcome:
+        """CHUNK frames and the reason of END, as the consumer takes them or gives up."""
+        reading = answers.Reading(self.decode(bytes.fromhex(case["content"])))
+        chunks = [self.decode(bytes.fromhex(each)) for each in case["chunks"]]
+        checks = [check for chunk in chunks for check in reading.take(chunk)]
+        checks += reading.end(case["finish"])
+        code = self.refusal(*(Check(requirement, not broken, "BAD_ANSWER") for requirement, broken in checks))
+        if code is not None:
+            return reject(code=code)
+        answer = self.encode(self.answer_of(chunks, case["finish"]))
+        response = self.name("mycellm/response/v1", self.encode(bytes.fromhex(case["salt"])), answer)
+        return accept(answer=answer.hex(), response=response.hex())
+
+    def answer_of(self, chunks: list[Item], finish: int) -> Item:
+        """What the commitment is over (RCP-007)."""
+        return answers.answer_of(chunks, finish)
 
     def quote(self, case: Case) -> Outcome:
         """A signed quote."""
@@ -148,9 +158,7 @@ class Payment(Rules):
         if self.broken("request", request) is not None:
             return "MALFORMED", {}, 0
         opened: Item = {}
-        code = self.refusal(
-            Check("HSK-015", pinned, "UNPINNED"), Check("VER-004", 1 in capabilities, "UNSUPPORTED")
-        ) or self.judge_content(request[0])
+        code = self.refusal(Check("HSK-015", pinned, "UNPINNED")) or self.judge_content(request[0], capabilities)
         if code is None:
             opened, code = self.judge_open(*request[2], consumer=consumer, provider=provider)
         if code is not None:

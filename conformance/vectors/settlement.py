@@ -33,8 +33,8 @@ class Settlement(Payment):
         return due if ticks is None else min(due, ticks * offer[7])
 
     def response(self, salt: bytes, text: str, finish: int, tokens: int) -> bytes:
-        """The commitment to an answer (RCP-007)."""
-        answer = self.encode({0: text, 1: finish, 2: tokens})
+        """The commitment to an answer of text alone (RCP-007)."""
+        answer = self.encode(self.answer_of([{0: text, 1: tokens}], finish))
         return self.name("mycellm/response/v1", self.encode(salt), answer)
 
     def bill(

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cli.version import version
+from .parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import ForkServerProcess
 
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
 VERBS: dict[str, tuple[str, ...]] = {
     "hello": ("adapter",),
     "start": ("model", "allow", "allowance", "max_spend"),
@@ -26,19 +26,27 @@ VERBS: dict[str, tuple[str, ...]] = {
     "restart": ("kill",),
     "lose-store": (),
     "dial": ("address", "node"),
-    "ask": ("provider", "model", "messages", "max_tokens", "deadline_ms", "parameters"),
+    "ask": ("provider", "model", "messages", "max_tokens", "deadline_ms", "parameters", "network"),
     "answer": ("request", "within_ms"),
     "cancel": ("request",),
     "receipts": (),
     "withdraw": (),
     "forbid": ("consumer",),
     "clock": ("seconds",),
+    "join": ("descriptor", "membership", "roll", "node_certificate"),
+    "create-network": ("admission", "settled"),
+    "invite": ("network", "uses", "roles", "quota", "seconds"),
+    "withdraw-invite": ("network", "invite"),
+    "admit": ("network", "member", "roles", "quota"),
+    "revoke": ("network", "member"),
 }
 """What this adapter knows: the options of each verb."""
 OPTIONAL = (
     *(f"start.{name}" for name in VERBS["start"]),
     "restart.kill",
-    *(f"ask.{name}" for name in ("stop", *SAMPLING)),
+    *(f"ask.{name}" for name in ("network", *PARAMETERS)),
+    "join.node_certificate",
+    "create-network.settled",
 )
 STOP_WITHIN_S = 10.0
 _CHUNK = 1 << 16
@@ -156,7 +164,7 @@ def unsupported(verb: str, options: dict[str, Any]) -> str | None:
     if verb not in VERBS:
         return verb
     unknown = [name for name in options if name not in VERBS[verb]]
-    unknown += [name for name in options.get("parameters", ()) if name not in ("stop", *SAMPLING)]
+    unknown += [name for name in options.get("parameters", ()) if name not in PARAMETERS]
     return f"{verb}.{unknown[0]}" if unknown else None
 
 

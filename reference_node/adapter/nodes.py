@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
+from mycellm_proto.answer import Part
+from mycellm_proto.content import ChatRequest, FinishReason, Message, Role
 from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.nodeid import encode_node_id
 from mycellm_proto.receipt import encode_receipt, receipt_of
@@ -19,9 +20,12 @@ from .. import log
 from ..config import PeerAddress, parse_address, resolve
 from ..generation import Delta, Finished, GenerationError
 from ..identity import load_with_receipts
+from ..networks import NetworkError
 from ..node import Node, clock, probe
 from ..store import RECEIPTS_FILE
 from ..store.audit import open_archive
+from .membership import NetworkVerbs
+from .parameters import wished
 from .words import Words
 
 if TYPE_CHECKING:
@@ -56,7 +60,7 @@ class Asked:
         }
 
 
-class Moved:
+class Moved(NetworkVerbs):
     """One running node, and the verbs that it does."""
 
     def __init__(self, connection: Connection, home: Path) -> None:
@@ -95,9 +99,13 @@ class Moved:
         self._background(self._reply(request["id"], request["verb"], request["options"]))
 
     async def _reply(self, number: int, verb: str, options: dict[str, Any]) -> None:
-        result = getattr(self, verb)(**options)
-        if asyncio.iscoroutine(result):
-            result = await result
+        try:
+            result = getattr(self, verb.replace("-", "_"))(**options)
+            if asyncio.iscoroutine(result):
+                result = await result
+        except (NetworkError, ProtocolError) as error:
+            self._connection.send({"id": number, "refused": error.code.name})
+            return
         self._connection.send({"id": number, "result": result or {}})
 
     def _background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -129,28 +137,28 @@ class Moved:
         max_tokens: int,
         deadline_ms: int,
         parameters: dict[str, Any],
+        network: str | None = None,
     ) -> dict[str, Any]:
         """Ask as the HTTP API does."""
-        sampling = {name: value for name, value in parameters.items() if name != "stop"}
         request = ChatRequest(
             model=model,
             messages=tuple(Message(role=Role[each["role"]], content=each["content"]) for each in messages),
             max_tokens=max_tokens,
             deadline_ms=deadline_ms,
-            stop=tuple(parameters.get("stop", ())),
-            sampling=Sampling(**sampling),
+            **wished(parameters),
         )
         asked = Asked()
-        asked.task = self._background(self._ask(asked, bytes.fromhex(provider), request))
+        asked.task = self._background(self._ask(asked, bytes.fromhex(provider), request, network))
         self._requests.append(asked)
         return {"request": len(self._requests) - 1}
 
-    async def _ask(self, asked: Asked, provider: bytes, request: ChatRequest) -> None:
+    async def _ask(self, asked: Asked, provider: bytes, request: ChatRequest, network: str | None) -> None:
         try:
-            generator = await self._offered(provider, request.model)
+            named = request.model if network is None else f"{request.model}@{network}"
+            generator = await self._offered(provider, named)
             async with aclosing(generator.generate(request)) as events:
                 async for event in events:
-                    if isinstance(event, Delta):
+                    if isinstance(event, Delta) and event.part is Part.ANSWER:
                         asked.text += event.text
                     elif isinstance(event, Finished):
                         asked.finish = event.reason

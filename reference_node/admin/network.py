@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..config import Address
     from ..networks import Desk
+    from ..settlement import Balances
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Roles = list[Literal["consumer", "provider"]]
@@ -86,14 +87,22 @@ class Admitted(_Order):
     label: Label = ""
 
 
-def network_routes(desk: Desk, listening: Callable[[], list[Address]]) -> APIRouter:
-    """The routes for ``desk``; ``listening`` says where this node is reached."""
+def network_routes(desk: Desk, listening: Callable[[], list[Address]], balances: Balances) -> APIRouter:
+    """The routes for ``desk`` and ``balances``; ``listening`` says where this node is reached."""
     router = APIRouter(tags=["networks"])
 
     @router.get("/networks")
     async def show(name: str | None = None) -> dict[str, Any]:
         """The networks that this node is in."""
         return _refused(lambda: desk.show(name))
+
+    @router.get("/networks/balances")
+    async def balance(name: str | None = None) -> dict[str, Any]:
+        """What this node's member has, in micro-credits, in the networks with a settlement node."""
+        try:
+            return await balances.show(name)
+        except NetworkError as error:
+            raise _error(error) from None
 
     @router.post("/networks", status_code=201)
     async def create(order: NewNetwork) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How many chat requests there can be, how much of their bodies is held, and their end when the node stops."""
+"""How many requests for models there can be, how much of their bodies is held, and their end when the node stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_EXCHANGES = 256
-"""Chat requests at the same time, waiting ones included: as many as the largest number of slots."""
+"""Requests for models at the same time, waiting ones included: as many as the largest number of slots."""
 MAX_HELD_BYTES = 64 << 20
 """Of all bodies together: sixteen of the largest, and far less than any machine has that runs a model."""
 FAREWELL_S = 2.0
@@ -45,7 +45,7 @@ class Admission:
 
 
 class Exchanges:
-    """The chat requests in progress."""
+    """The requests for models in progress."""
 
     def __init__(self) -> None:
         self._running: set[Admission] = set()

@@ -1,180 +1,174 @@
-"""``POST /v1/chat/completions``: from a checked body to a `ChatRequest`, and from events to OpenAI's objects.
-
-Numbers become millionths here and nowhere else.
-"""
+"""``POST /v1/chat/completions``: from a checked body to a `ChatRequest`, and from events to OpenAI's objects."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mycellm_proto.content import MILLION, ChatRequest, Message, Role, Sampling
+from mycellm_proto.answer import Part
+from mycellm_proto.content import ChatRequest, Operation
 
-from .body import parse_object, read_body
-from .errors import FINISH_REASONS, ApiError
-from .exchange import Exchange
-from .schemas import ChatBody, parse_chat
+from . import logprobs
+from .asking import consistent
+from .chat_body import EFFORTS, REFUSED, ChatBody
+from .checks import check, refuse
+from .dialects import openai_error, openai_failure
+from .errors import FINISH_REASONS
+from .result import Usage
+from .sse import DONE, KEEP_ALIVE, dumps, event
 
 if TYPE_CHECKING:
-    from fastapi import Request
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ..generation import Finished, Generator
-    from .admission import Admission, Exchanges
-    from .view import NodeView
-
-TIMEOUT_HEADER = "x-request-timeout-ms"
-MAX_TIMEOUT_MS = 3_600_000
-"""An hour: the largest ``request_timeout``."""
-STARTING_RETRY_S = 2.0
-"""How soon to ask again while the model loads."""
-
-_ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
+    from ..generation import Delta
+    from .asking import Asked
+    from .errors import ApiError
+    from .exchange import Exchange
+    from .result import Result
 
 
-def _millionths(value: float | None) -> int | None:
-    return None if value is None else round(value * MILLION)
-
-
-def _sampling(body: ChatBody) -> Sampling:
-    return Sampling(
-        temperature=_millionths(body.temperature),
-        top_p=None if body.top_p is None else max(1, round(body.top_p * MILLION)),  # 0 would draw from nothing
-        top_k=None if body.top_k is None else max(0, body.top_k),  # other servers write -1 for all tokens
-        min_p=_millionths(body.min_p),
-        presence_penalty=_millionths(body.presence_penalty),
-        frequency_penalty=_millionths(body.frequency_penalty),
-        seed=None if body.seed is None else body.seed % (1 << 64),  # two's complement: distinct seeds stay distinct
-    )
-
-
-def _max_tokens(body: ChatBody, default: int) -> int:
-    old, new = body.max_tokens, body.max_completion_tokens
-    if old is not None and new is not None and old != new:
-        message = "'max_tokens' and 'max_completion_tokens' differ. Send one of them."
-        raise ApiError(400, message, code="invalid_value", param="max_tokens")
-    chosen = new if new is not None else old
-    return default if chosen is None else chosen
-
-
-def chat_request(body: ChatBody, *, context_length: int, deadline_ms: int) -> ChatRequest:
-    """What crosses to the engine or the peer. Raises `ApiError`."""
-    return ChatRequest(
-        model=body.model,
-        messages=tuple(Message(role=_ROLES[message.role], content=message.content) for message in body.messages),
-        max_tokens=_max_tokens(body, context_length),
+def chat_request(body: ChatBody, *, model: str, max_tokens: int, deadline_ms: int, choice: int = 0) -> ChatRequest:
+    """What crosses to the engine or the peer for one choice. Raises `ApiError`."""
+    request = ChatRequest(
+        model=model,
+        messages=tuple(message.message() for message in body.messages),
+        max_tokens=max_tokens,
         deadline_ms=deadline_ms,
         stop=tuple(body.stop or ()),
-        sampling=_sampling(body),
+        sampling=body.sampling(choice),
+        top_logprobs=body.wanted_logprobs(),
+        tools=body.offered(),
+        tool_choice=body.choice() if body.tools else None,
+        parallel_tool_calls=body.parallel_tool_calls if body.tools else None,
+        response_format=body.format(),
+        reasoning_effort=None if body.reasoning_effort is None else EFFORTS[body.reasoning_effort],
     )
+    return consistent(request)
 
 
-def deadline_ms(header: str | None, default_s: int) -> int:
-    """Milliseconds for a request: its own header, or the setting. Raises `ApiError` 400."""
-    if header is None:
-        return default_s * 1000
-    if not (header.isascii() and header.isdigit() and len(header) <= 9 and 1 <= int(header) <= MAX_TIMEOUT_MS):
-        message = f"The header {TIMEOUT_HEADER} must be a whole number from 1 to {MAX_TIMEOUT_MS}."
-        raise ApiError(400, message, code="invalid_value", param=TIMEOUT_HEADER)
-    return int(header)
+def complete(asked: Asked) -> Exchange:
+    """Answer one request. Raises `ApiError`."""
+    refuse(asked.body, REFUSED)
+    body = check(ChatBody, asked.body, without_images=asked.api.without_images)
+    generator = asked.find(body.model, Operation.CHAT)
+    info = generator.info
+    choices = body.n or 1
+    most = asked.room(body.most_tokens(), info, choices)
+    contents = [
+        chat_request(body, model=info.id, max_tokens=most, deadline_ms=asked.deadline_ms, choice=choice)
+        for choice in range(choices)
+    ]
+    answer = ChatAnswer(model=info.id, include_usage=body.include_usage)
+    return asked.exchange(generator, contents, answer, stream=bool(body.stream))
 
 
-def find_model(node: NodeView, model_id: str, default_model: str) -> Generator:
-    """What serves ``model_id``. Raises `ApiError` 404, or 503 while the default model starts."""
-    if (generator := node.catalog.find(model_id)) is not None:
-        return generator
-    if model_id == default_model and not node.ready():
-        if node.health().get("status") == "failed":
-            message = "The model could not be started; /health and the node's log say why. `doctor` says what to do."
-            raise ApiError(503, message, kind="server_error", code="model_failed")
-        message = "The model is being made ready; /health shows its progress."
-        raise ApiError(503, message, kind="server_error", code="model_starting", retry_after=STARTING_RETRY_S)
-    ids = ", ".join(info.id for info in node.catalog.models()) or "none yet"
-    message = f"The model '{model_id}' is not offered here. Available: {ids}."
-    raise ApiError(404, message, code="model_not_found", param="model")
-
-
-def _usage(finished: Finished) -> dict[str, int]:
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """``usage`` of chat and text completions."""
     return {
-        "prompt_tokens": finished.input_tokens,
-        "completion_tokens": finished.output_tokens,
-        "total_tokens": finished.input_tokens + finished.output_tokens,
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _calls(result: Result) -> list[dict[str, Any]]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in result.calls
+    ]
+
+
+def _message(result: Result) -> dict[str, Any]:
+    text = result.text
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if result.calls and not text else text,
+        "refusal": None,
+        "annotations": [],
+    }
+    if result.calls:
+        message["tool_calls"] = _calls(result)
+    if result.thoughts:
+        message["reasoning_content"] = result.reasoning
+    return message
+
+
+def _logprobs(found: Sequence[Any]) -> dict[str, Any] | None:
+    return {"content": logprobs.content(found), "refusal": None} if found else None
+
+
 class ChatAnswer:
-    """The objects of one answer."""
+    """The objects of one answer of one or more choices."""
 
-    id: str
-    created: int
-    model: str
-    include_usage: bool
+    keep_alive = KEEP_ALIVE
 
-    def whole(self, text: str, finished: Finished) -> dict[str, object]:
-        """``chat.completion``."""
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": text, "refusal": None},
-            "logprobs": None,
-            "finish_reason": FINISH_REASONS[finished.reason],
+    def __init__(self, *, model: str, include_usage: bool) -> None:
+        self._head: dict[str, Any] = {
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
         }
-        return self._object("chat.completion", [choice]) | {"usage": _usage(finished)}
+        self._include_usage = include_usage
+        # A chunk of text is most of all events: everything in it but the text is written once.
+        self._before = dumps(self._head)[:-1] + ',"choices":[{"index":'
+        self._after = "}]" + (',"usage":null' if include_usage else "") + "}"
 
-    def opening(self) -> dict[str, object]:
-        """The first chunk: who speaks."""
-        return self._chunk({"role": "assistant", "content": ""})
+    def whole(self, results: Sequence[Result]) -> dict[str, object]:
+        """``chat.completion``."""
+        choices = [
+            {
+                "index": index,
+                "message": _message(result),
+                "logprobs": _logprobs(result.logprobs),
+                "finish_reason": FINISH_REASONS[result.end.reason],
+            }
+            for index, result in enumerate(results)
+        ]
+        usage = usage_object(Usage.of(results, len(results)))
+        return self._head | {"object": "chat.completion", "choices": choices, "usage": usage}
 
-    def piece(self, text: str) -> dict[str, object]:
-        """A chunk of text."""
-        return self._chunk({"content": text})
+    def opening(self, results: Sequence[Result]) -> Iterator[str]:
+        """The first chunks: who speaks."""
+        for index in range(len(results)):
+            yield self._chunk(index, '{"role":"assistant","content":""}')
 
-    def closing(self, finished: Finished) -> list[dict[str, object]]:
-        """The chunk with the reason, and the usage where it was asked for."""
-        last = self._chunk({}, FINISH_REASONS[finished.reason])
-        if not self.include_usage:
-            return [last]
-        return [last, self._object("chat.completion.chunk", []) | {"usage": _usage(finished)}]
+    def piece(self, index: int, delta: Delta, result: Result) -> Iterator[str]:
+        """A chunk of text, of reasoning, or of a tool call."""
+        found = _logprobs(delta.logprobs) if delta.logprobs else None
+        if delta.part is Part.CALL:
+            call = result.calls[-1]
+            function = {"name": call.name, "arguments": ""}
+            started = {"index": len(result.calls) - 1, "id": call.id, "type": "function", "function": function}
+            yield self._chunk(index, dumps({"tool_calls": [started]}), found)
+        elif delta.part is Part.ARGUMENTS:
+            more = {"index": len(result.calls) - 1, "function": {"arguments": delta.text}}
+            yield self._chunk(index, dumps({"tool_calls": [more]}), found)
+        elif delta.text or found:
+            name = "content" if delta.part is Part.ANSWER else "reasoning_content"
+            yield self._chunk(index, f'{{"{name}":{dumps(delta.text)}}}', found)
 
-    def _chunk(self, delta: dict[str, str], reason: str | None = None) -> dict[str, object]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        chunk = self._object("chat.completion.chunk", [choice])
-        return chunk | {"usage": None} if self.include_usage else chunk
+    def closing(self, results: Sequence[Result]) -> Iterator[str]:
+        """The chunks with the reasons, and the usage where it was asked for."""
+        for index, result in enumerate(results):
+            yield self._chunk(index, "{}", reason=FINISH_REASONS[result.end.reason])
+        if self._include_usage:
+            yield event(self._head | {"choices": [], "usage": usage_object(Usage.of(results, len(results)))})
+        yield DONE
 
-    def _object(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, object]:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
+    def failing(self, error: ApiError) -> Iterable[str]:
+        """See `reference_node.api.exchange.Answer`."""
+        return openai_failure(error)
 
+    def refusal(self, error: ApiError) -> dict[str, object]:
+        """See `reference_node.api.exchange.Answer`."""
+        return openai_error(error)
 
-async def complete(
-    request: Request, *, node: NodeView, exchanges: Exchanges, default_model: str, timeout_s: int
-) -> Exchange:
-    """Answer one request. Raises `ApiError` for all that can be refused before the work begins."""
-    admission = exchanges.admit()
-    try:
-        return await _begin(request, admission, node=node, default_model=default_model, timeout_s=timeout_s)
-    except BaseException:
-        with admission:
-            raise
-
-
-async def _begin(
-    request: Request, admission: Admission, *, node: NodeView, default_model: str, timeout_s: int
-) -> Exchange:
-    body = parse_chat(parse_object(await read_body(request, admission.hold)))
-    generator = find_model(node, body.model, default_model)
-    limit_ms = deadline_ms(request.headers.get(TIMEOUT_HEADER), timeout_s)
-    chat = chat_request(body, context_length=generator.info.context_length, deadline_ms=limit_ms)
-    return Exchange(
-        events=generator.generate(chat),
-        answer=ChatAnswer(
-            id=f"chatcmpl-{secrets.token_hex(12)}",
-            created=int(time.time()),
-            model=generator.info.id,
-            include_usage=bool(body.stream_options and body.stream_options.include_usage),
-        ),
-        admission=admission,
-        stream=bool(body.stream),
-        deadline_s=limit_ms / 1000,
-        labels={"model": generator.info.id, "request_id": request.scope["state"]["request_id"]},
-    )
+    def _chunk(self, index: int, delta: str, found: object = None, reason: str | None = None) -> str:
+        written = "null" if found is None else dumps(found)
+        end = "null" if reason is None else f'"{reason}"'
+        inner = f'{index},"delta":{delta},"logprobs":{written},"finish_reason":{end}'
+        return f"data: {self._before}{inner}{self._after}\n\n"

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape, and the one table from the protocol's codes to HTTP."""
+"""Errors, and the one table from the protocol's codes to HTTP. How they are written: `reference_node.api.dialects`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from ..generation import GenerationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OVERFLOW = "context_length_exceeded"
 INVALID, AUTHENTICATION, PERMISSION = "invalid_request_error", "authentication_error", "permission_error"
 BILLING, RATE, SERVER, PEER = "billing_error", "rate_limit_error", "server_error", "peer_error"
 
 
 class ApiError(Exception):
-    """An answer that is an error. ``retry_after`` is in seconds; ``headers`` go out as they are."""
+    """An answer that is an error. ``retry_after`` is in seconds; ``headers`` go out as they are.
+
+    ``anthropic`` is the message for clients of that family, where they look for words of their own.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class ApiError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
+        anthropic: str | None = None,
     ) -> None:
         super().__init__(code)  # not the message: it may quote content, and exceptions are logged
         self.status = status
@@ -40,10 +45,7 @@ class ApiError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.headers = dict(headers or {})
-
-    def body(self) -> dict[str, object]:
-        """The JSON body, and the data of an error event in a stream."""
-        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+        self.anthropic = anthropic
 
     def all_headers(self) -> dict[str, str]:
         """The headers that belong to the error."""
@@ -62,6 +64,7 @@ class Mapped:
     message: str
     retry_after: float | None = None
     param: str | None = None
+    anthropic: str | None = None
 
 
 def _peer(code: str, message: str, status: int = 502) -> Mapped:
@@ -70,6 +73,12 @@ def _peer(code: str, message: str, status: int = 502) -> Mapped:
 
 _BROKEN = "The peer that served this request broke the protocol, so its connection was closed. Try again."
 _CREDIT = "The peer and this node disagreed about the payment of this request, so it was ended. Try again."
+
+_LONGER_CONTEXT = (
+    "Shorten them, or import a model with a longer context on the machine that serves this one: "
+    "`python3 -m reference_node models import FILE`, then start it with --model ID."
+)
+"""The first words of both messages are those by which clients know this error: they then shorten a conversation."""
 
 TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.NO_ERROR: Mapped(
@@ -106,6 +115,9 @@ TABLE: Mapping[ErrorCode, Mapped] = {
         message="What serves this model refuses the request as malformed: often the order of roles. Alternate user and "
         "assistant, with the user last."
     ),
+    ErrorCode.BAD_ANSWER: _peer(
+        "peer_bad_answer", "The peer's answer was not one to this request, so it was ended. Try again."
+    ),
     ErrorCode.UNPINNED: _peer(
         "peer_unpinned", "The peer serves only nodes that name its id. Add --peer NODEID@HOST:PORT with that id."
     ),
@@ -117,8 +129,10 @@ TABLE: Mapping[ErrorCode, Mapped] = {
         message="The model is no longer offered. GET /v1/models lists what is."
     ),
     ErrorCode.CONTEXT_TOO_LONG: Mapped(
-        status=400, kind=INVALID, code="context_length_exceeded", param="messages",
-        message="This model's context is {limit} tokens, and your messages have {actual}. Shorten them."
+        status=400, kind=INVALID, code=OVERFLOW, param="messages",
+        message="This model's maximum context length is {limit} tokens. However, your prompt has {actual} tokens. "
+        + _LONGER_CONTEXT,
+        anthropic="prompt is too long: {actual} tokens > {limit} maximum. " + _LONGER_CONTEXT
     ),
     ErrorCode.BUSY: Mapped(
         status=429, kind=RATE, code="busy", retry_after=1,
@@ -161,6 +175,7 @@ TABLE: Mapping[ErrorCode, Mapped] = {
     ErrorCode.BAD_TICK: _peer("peer_payment_error", _CREDIT),
     ErrorCode.BAD_CLOSE: _peer("peer_payment_error", _CREDIT),
     ErrorCode.TICK_OVERDUE: _peer("peer_payment_error", _CREDIT),
+    ErrorCode.BAD_ANSWER: _peer("peer_bad_answer", "The peer answered with what was not asked for. Ask another."),
     ErrorCode.OVERRUN: _peer("peer_payment_error", _CREDIT),
     ErrorCode.INSUFFICIENT_CREDIT: Mapped(
         status=402, kind=BILLING, code="insufficient_credit",
@@ -183,12 +198,16 @@ FINISH_REASONS: Mapping[FinishReason, str] = {
     FinishReason.STOP: "stop",
     FinishReason.LENGTH: "length",
     FinishReason.CEILING: "length",
+    FinishReason.TOOL_CALLS: "tool_calls",
 }
 """Ends that are answers, in OpenAI's words."""
 
 
 def from_generation(error: GenerationError) -> ApiError:
     """The HTTP answer to a request that could not be served."""
+    if error.code is ErrorCode.UNSUPPORTED and error.parameter is not None:
+        message = f"What serves this model cannot do '{error.parameter}'. Leave it out, or use another model."
+        return ApiError(400, message, code="unsupported_parameter", param=error.parameter)
     mapped = TABLE[error.code]
     limit = "fewer" if error.limit is None else str(error.limit)
     actual = "more" if error.actual is None else str(error.actual)
@@ -199,6 +218,7 @@ def from_generation(error: GenerationError) -> ApiError:
         code=mapped.code,
         param=mapped.param,
         retry_after=error.retry_after if error.retry_after is not None else mapped.retry_after,
+        anthropic=None if mapped.anthropic is None else mapped.anthropic.format(limit=limit, actual=actual),
     )
 
 

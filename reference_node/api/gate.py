@@ -16,20 +16,30 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers
 
 from .. import log
+from ..apikeys import KeyStoreError
+from ..identity import HomeError, stored_api_key
 from ..secret import same_secret
+from .access import KeyAccount, OwnerAccount, unusable
+from .dialects import error_body
 from .errors import AUTHENTICATION, PERMISSION, SERVER, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from ..apikeys import KeyRing
+    from .access import Account
+    from .metrics import Metrics
 
 REQUEST_ID = "x-request-id"
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _HOST_FORM = re.compile(r"([^:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _ADMIN_PATHS = "/admin/"
-_PUBLIC_PATHS = frozenset({"/health", "/v1/health"})
+_PUBLIC_PATHS = frozenset({"/", "/health", "/v1/health"})
+"""Clients look at the first before they ask anything, without a key."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,13 +67,34 @@ def check_local(headers: Mapping[str, str], extra_host: str) -> None:
         raise ApiError(403, message, kind=PERMISSION, code="wrong_origin")
 
 
-def check_key(headers: Mapping[str, str], key: str) -> None:
-    """The check with a key. Raises `ApiError` 401."""
-    if not same_secret(_presented_key(headers), key):
-        message = "Send this node's API key as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
-        raise ApiError(
-            401, message, kind=AUTHENTICATION, code="invalid_api_key", headers={"www-authenticate": "Bearer"}
-        )
+class Keys:
+    """The keys that let in: the owner's ``key``, and those of `KeyRing`. None, and no others: no key is needed.
+
+    The first key that the owner gives away makes one necessary for everybody, while the node runs. The owner's own is
+    then read from ``home``, where `apikeys create` has made it.
+    """
+
+    def __init__(self, key: str | None, ring: KeyRing, home: Path) -> None:
+        self._key, self._ring, self._home = key, ring, home
+
+    def required(self) -> bool:
+        """Whether a key is needed. Raises `KeyStoreError`."""
+        return self._key is not None or self._ring.required()
+
+    def account(self, presented: str) -> Account | None:
+        """Who presents this key; None: nobody that is known. Raises `KeyStoreError`, `HomeError`."""
+        if self._key is None:
+            self._key = stored_api_key(self._home)
+        if self._key is not None and same_secret(presented, self._key):
+            return OwnerAccount()
+        use = self._ring.find(presented)
+        return None if use is None else KeyAccount(use)
+
+
+def unknown_key() -> ApiError:
+    """The refusal of a key."""
+    message = "Send this node's API key as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+    return ApiError(401, message, kind=AUTHENTICATION, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
 
 
 def _options() -> Response:
@@ -74,11 +105,14 @@ def _options() -> Response:
 class Gate:
     """ASGI middleware, the outermost one."""
 
-    def __init__(self, app: ASGIApp, *, key: str | None, extra_host: str, admin: ASGIApp | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: Keys, extra_host: str, metrics: Metrics, admin: ASGIApp | None = None
+    ) -> None:
         self._app = app
         self._admin = admin
-        self._key = key
+        self._keys = keys
         self._extra_host = extra_host
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, as an ASGI application."""
@@ -94,7 +128,8 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message.setdefault("headers", []).append((REQUEST_ID.encode(), request_id.encode()))
+                headers = message.setdefault("headers", [])
+                headers += [(name, request_id.encode()) for name in (REQUEST_ID.encode(), b"request-id")]
             await send(message)
 
         try:
@@ -102,31 +137,45 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - the last place that can still answer
             log.failure(_log, "http.crashed", error, request_id=request_id)
             if not status:
-                await _error(ApiError(500, _INTERNAL, kind=SERVER, code="internal_error"))(scope, receive, noted)
+                await _error(ApiError(500, _INTERNAL, kind=SERVER, code="internal_error"), scope)(scope, receive, noted)
         finally:
             # The route's pattern and not the path: what stands in a path is the asker's own.
             path = getattr(scope.get("route"), "path", "(none)")
-            taken = int((time.monotonic() - began) * 1000)
+            seconds = time.monotonic() - began
+            self._metrics.request(path, scope["method"], status, seconds)
             fields: dict[str, log.Field] = {"method": scope["method"][:8], "route": path, "status": status}
-            log.event(_log, logging.INFO, "http.request", **fields, duration_ms=taken, request_id=request_id)
+            log.event(
+                _log, logging.INFO, "http.request", **fields, duration_ms=int(seconds * 1000), request_id=request_id
+            )
 
     async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         if self._admin is not None and scope["path"].startswith(_ADMIN_PATHS):
             return await self._admin(scope, receive, send)  # which has a gate of its own, and another key
         try:
-            if self._key is None:
-                check_local(headers, self._extra_host)
-            elif scope["path"] not in _PUBLIC_PATHS and scope["method"] != "OPTIONS":
-                check_key(headers, self._key)
+            scope["state"]["account"] = self._account(scope, headers)
         except ApiError as error:
-            return await _error(error)(scope, receive, send)
-        scope["state"]["trusted"] = self._key is None or same_secret(_presented_key(headers), self._key)
+            return await _error(error, scope)(scope, receive, send)
         app = _options() if scope["method"] == "OPTIONS" else self._app
         return await app(scope, receive, send)
+
+    def _account(self, scope: Scope, headers: Headers) -> Account:
+        """Who asks. Raises `ApiError`."""
+        try:
+            if not self._keys.required():
+                check_local(headers, self._extra_host)
+                return OwnerAccount()
+            if (account := self._keys.account(_presented_key(headers))) is not None:
+                return account
+        except (KeyStoreError, HomeError) as error:
+            raise unusable(error) from None
+        if scope["path"] in _PUBLIC_PATHS or scope["method"] == "OPTIONS":
+            return OwnerAccount(trusted=False)
+        raise unknown_key()
 
 
 _INTERNAL = "This request failed inside the node; its log says where (search for the x-request-id)."
 
 
-def _error(error: ApiError) -> JSONResponse:
-    return JSONResponse(error.body(), status_code=error.status, headers=error.all_headers())
+def _error(error: ApiError, scope: Scope) -> JSONResponse:
+    body = error_body(error, scope["path"], scope["state"]["request_id"])
+    return JSONResponse(body, status_code=error.status, headers=error.all_headers())

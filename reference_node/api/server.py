@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from ..apikeys import KeyRing
 from ..config import Address, Settings
 from .admission import Exchanges
 from .app import create_app
+from .asking import Api
+from .gate import Keys
+from .metrics import Metrics
+from .stored import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,8 +138,11 @@ def listen(address: Address) -> socket.socket:
 class ApiServer:
     """The running API of one node."""
 
-    def __init__(self, address: Address, server: _Uvicorn, serving: asyncio.Task[None], exchanges: Exchanges) -> None:
+    def __init__(
+        self, address: Address, server: _Uvicorn, serving: asyncio.Task[None], exchanges: Exchanges, ring: KeyRing
+    ) -> None:
         self.address = address
+        self._ring = ring
         self._server = server
         self._serving = serving
         self._exchanges = exchanges
@@ -153,14 +161,24 @@ class ApiServer:
         sock = listen(settings.api)
         address = Address(host=settings.api.host, port=sock.getsockname()[1])
         exchanges = Exchanges()
-        app = create_app(
-            node,
-            exchanges,
+        ring = KeyRing(settings.home)
+        api = Api(
+            node=node,
+            exchanges=exchanges,
+            metrics=Metrics(),
+            stored=Stored(),
             address=str(address),
-            extra_host=str(address).rpartition(":")[0].lower(),
-            key=key,
-            default_model=settings.model,
+            local_model=settings.first_model,
+            default_model=settings.default_model,
+            default_embedding_model=settings.default_embedding_model,
+            without_images=settings.images == "placeholder",
             timeout_s=settings.request_timeout,
+        )
+        extra_host = str(address).rpartition(":")[0].lower()
+        app = create_app(
+            api,
+            keys=Keys(key, ring, settings.home),
+            extra_host=extra_host,
             admin=None if admin is None else admin(exchanges),
         )
         server = _Uvicorn(_configuration(app))
@@ -170,7 +188,7 @@ class ApiServer:
         if serving.done():
             up.cancel()
             serving.result()
-        return cls(address, server, serving, exchanges)
+        return cls(address, server, serving, exchanges, ring)
 
     async def aclose(self, grace_s: float) -> None:
         """Stop accepting, let requests finish for ``grace_s`` seconds, end the rest."""
@@ -179,6 +197,7 @@ class ApiServer:
         await self._exchanges.aclose(grace_s)
         self._server.over.set()
         await self._serving
+        self._ring.close()
 
 
 def _configuration(app: ASGIApp) -> uvicorn.Config:

@@ -31,12 +31,15 @@ COMMANDS = (
     "chat",
     "receipts",
     "ledger",
+    "apikeys",
+    "env",
     "config",
     "doctor",
 )
 GROUPS = {
     "places": "Places and access",
     "model": "The model on this machine",
+    "backend": "An engine or a cluster behind this node",
     "peers": "Other nodes",
     "credit": "Credit (1 credit = 1,000,000 micro-credits)",
 }
@@ -52,7 +55,7 @@ Begin with:
   {prog} chat "Hello"        talk to it, in a second terminal
   {prog} doctor              if something does not work
 
-Any OpenAI client works: set OPENAI_BASE_URL=http://127.0.0.1:8420/v1
+Clients of OpenAI's and Anthropic's APIs work: `{prog} env` prints what to export.
 Settings come from flags, then environment (MYCELLM_...), then DIR/config.toml; what was changed with `owner` wins over
 all of these until `owner reset`. `config` shows each with its source.
 `{prog} COMMAND --help` explains a command. Without a command, `serve` is meant.
@@ -115,9 +118,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 def _add_setting(parser: argparse._ActionsContainer, setting: Setting) -> None:
     destination = f"setting_{setting.name}"
-    default = (
-        "" if setting.several or setting.name in ("no_model", "cache", "ledger") else f" (default: {setting.default})"
-    )
+    default = f" (default: {setting.default})" if setting.default and setting.default != "false" else ""
     text = (setting.help + default).replace("%", "%%")
     if not setting.metavar:
         parser.add_argument(

@@ -19,7 +19,8 @@ _HELP = "show this node's id (and make its key, the first time)"
 def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> None:
     """Add ``identity``."""
     parser = arguments.add_command(subparsers, "identity", _HELP)
-    parser.add_argument("action", nargs="?", choices=["show"], default="show", help="show (the default)")
+    parser.add_argument("action", nargs="?", choices=["show", "id"], default="show",
+                        help="show (the default); id: the id alone, for scripts")  # fmt: skip
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -29,6 +30,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         answer = {"node_id": found.text, "public_key": found.node_id.hex(), "path": str(found.path)}
         output.result_json({**answer, "created": created, "new": found.new})
+        return 0
+    if args.action == "id":
+        output.result(found.text)
         return 0
     if found.new:
         output.say("A new key was made. Keep a backup: who has it is this node.")

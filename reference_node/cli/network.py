@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_HELP = "networks with members, rules and accounts: create, invite, join, members, revoke, show"
+_HELP = "networks with members, rules and accounts: create, invite, join, members, revoke, balance, show"
 _EPILOG = """
 A running node is asked to do it; where none runs it is done in the home directory. Amounts are in micro-credits.
 NAME is what `network show` prints, or the network's id.
@@ -46,6 +46,8 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
 
     show = add("show", "the networks that this node is in (the default)", named=False)
     show.add_argument("name", nargs="?", metavar="NAME", help="only this one")
+    balance = add("balance", "what this node's member has, in the networks with a settlement node", named=False)
+    balance.add_argument("name", nargs="?", metavar="NAME", help="only in this one")
     _add_create(add("create", "make a network; this node becomes its authority and, unless told otherwise, "
                               "keeps its accounts"))  # fmt: skip
     _add_invite(add("invite", "print an invite: whoever has its text can become a member"))
@@ -125,6 +127,7 @@ def _online(args: argparse.Namespace, admin: node_api.Admin) -> dict[str, Any]:
     path = f"/networks/{quote(name, safe='')}"
     requests: dict[str, Callable[[], tuple[str, str, object]]] = {
         "show": lambda: ("GET", f"/networks?name={quote(name)}" if name else "/networks", None),
+        "balance": lambda: ("GET", f"/networks/balances?name={quote(name)}" if name else "/networks/balances", None),
         "create": lambda: ("POST", "/networks", _terms(args) | {"name": name}),
         "join": lambda: ("POST", "/networks/join", {"invite": _invite_text(args), "as_node": args.as_node}),
         "leave": lambda: ("DELETE", path, None),
@@ -163,6 +166,8 @@ def _seat(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _offline(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    if args.action == "balance":
+        raise CommandError("Only a running node can ask a settlement node. Start it first.")
     if args.action in ("show", "members"):
         return asyncio.run(_at_home(args, settings))  # also while a node starts
     with runfile.claim(settings.home):  # so that no node starts with what was before

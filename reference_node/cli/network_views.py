@@ -13,6 +13,8 @@ def show(action: str, answer: dict[str, Any]) -> None:
     match action:
         case "show":
             _print_networks(answer["networks"])
+        case "balance":
+            _print_balances(answer["balances"])
         case "create":
             network = answer["created"]
             output.say(f"The network {network['name']} is made. Back up this home: its keys are the network.")
@@ -37,6 +39,17 @@ def show(action: str, answer: dict[str, Any]) -> None:
             output.say(f"This node is no member of {output.printable(answer['left']['name'])} any more.")
         case _:
             output.say(f"The invite {answer['withdrawn']} can be used no more.")
+
+
+def _print_balances(balances: list[dict[str, Any]]) -> None:
+    if not balances:
+        output.say("This node is in no network with a settlement node.")
+        return
+    rows = [
+        [output.printable(row["name"]), *(str(row[column]) for column in ("balance", "reserved", "available"))]
+        for row in balances
+    ]
+    output.table(("network", "balance", "reserved", "available"), rows)
 
 
 def _print_networks(networks: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""``peers``: the peers of the running node, and the id that a responder proves."""
+"""``peers``: the peers of the running node, what it knows of others, and the id that a responder proves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..config import Settings
 
-_HELP = "list the peers of the running node; `peers probe HOST:PORT` prints the id of the node there"
+_HELP = "list the peers of the running node; `find` asks them for others, `probe HOST:PORT` prints the id of a node"
 PROBE_S = 10.0
 """How long a probe may take: several round trips of the slowest network."""
 
@@ -26,8 +26,15 @@ PROBE_S = 10.0
 def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> None:
     """Add ``peers``."""
     parser = arguments.add_command(subparsers, "peers", _HELP)
-    parser.add_argument("action", nargs="?", choices=["list", "probe"], default="list", help="list (the default)")
-    parser.add_argument("address", nargs="?", metavar="HOST:PORT", help="for probe: where the other node listens")
+    parser.add_argument(
+        "action", nargs="?", choices=["list", "find", "probe"], default="list", help="list (the default)"
+    )
+    parser.add_argument(
+        "where",
+        nargs="?",
+        metavar="NETWORK|HOST:PORT",
+        help="for find: `direct`, or a network's name or id (default: all); for probe: where the other node listens",
+    )
     parser.add_argument("--api", metavar="HOST:PORT", help="the node to ask (default: the one that runs here)")
 
 
@@ -35,8 +42,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """List, or probe."""
     if args.action == "probe":
         return _probe(args)
-    if args.address is not None:
-        raise CommandError(f"`peers list` takes no {args.address!r}. Did you mean `peers probe`?", exit_code=2)
+    if args.action == "find":
+        return _find(args, settings)
+    if args.where is not None:
+        raise CommandError(f"`peers list` takes no {args.where!r}. Did you mean `peers probe`?", exit_code=2)
     return _list(args, settings)
 
 
@@ -50,8 +59,33 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     elif not peers:
         output.say("This node has no peers. Start it with --peer NODEID@HOST:PORT to add one.")
     else:
-        output.table(("node id", "address", "state", "latency", "models"), [_row(peer) for peer in peers])
+        output.table(("node id", "address", "from", "state", "latency", "models"), [_row(peer) for peer in peers])
     return 0
+
+
+def _find(args: argparse.Namespace, settings: Settings) -> int:
+    admin = node_api.admin(settings)
+    if admin is None:
+        raise CommandError(f"No node runs with {settings.home}, so there is nobody to ask. Start it first.")
+    answer = admin.call("POST", "/discovery/find", {"network": args.where})
+    records = [record for record in answer.get("records", []) if isinstance(record, dict)]
+    if args.json:
+        output.result_json(answer)
+        return 0
+    if records:
+        output.table(("network", "node id", "addresses", "known by"), [_record(record) for record in records])
+    for seen in answer.get("lan", []):
+        output.say(f"The LAN shows {seen.get('node_id')} at {', '.join(seen.get('addresses', []))}.")
+    output.say(f"Peers that were asked: {answer.get('asked', 0)}; records of nodes: {len(records)}.")
+    if not answer.get("direct") and args.where == "direct":
+        output.say("This node takes no part in the discovery of the direct network: start it with --discover.")
+    return 0
+
+
+def _record(record: dict[str, Any]) -> list[str]:
+    addresses = ", ".join(map(str, record.get("addresses", []))) or "-"
+    cells = [record.get("network", ""), record.get("node_id", ""), addresses, record.get("state", "")]
+    return [output.printable(str(cell)) for cell in cells]
 
 
 def _row(peer: dict[str, Any]) -> list[str]:
@@ -59,6 +93,7 @@ def _row(peer: dict[str, Any]) -> list[str]:
     cells = [
         peer.get("node_id", ""),
         peer.get("address", ""),
+        peer.get("source", ""),
         peer.get("state", ""),
         f"{latency:.0f} ms" if isinstance(latency, int | float) else "-",
         ", ".join(map(str, models)) if isinstance(models, list) and models else "-",
@@ -69,12 +104,12 @@ def _row(peer: dict[str, Any]) -> list[str]:
 def _probe(args: argparse.Namespace) -> int:
     from ..node import probe  # late: it loads QUIC
 
-    if args.address is None:
+    if args.where is None:
         raise CommandError("Say where: peers probe HOST:PORT", exit_code=2)
     try:
-        where = parse_address(args.address)
+        where = parse_address(args.where)
     except ValueError as error:
-        raise CommandError(f"{args.address!r}: {error}.", exit_code=2) from None
+        raise CommandError(f"{args.where!r}: {error}.", exit_code=2) from None
     try:
         found = asyncio.run(asyncio.wait_for(probe(where.host, where.port, temporary()), PROBE_S))
     except (OSError, ProtocolError):  # TimeoutError is an OSError

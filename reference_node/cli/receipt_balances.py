@@ -16,17 +16,23 @@ COLUMNS = ("peer", "network", "served you", "you served", "can spend here")
 
 
 def balances(archive: Archive | None, allowance: int) -> dict[str, Any]:
-    """Per network and peer, in micro-credits: what either side was served, and what the peer can spend here."""
+    """Per network and peer, in micro-credits: what either side was served, and what the peer can spend here.
+
+    Networks whose accounts a settlement node keeps are left out: `network balance` asks that one.
+    """
     from ..store import ReceiptState
     from ..store.credit import Credit
 
     credit, unverified = Credit(), 0
+    accounted: set[bytes] = set()
     sums: defaultdict[tuple[bytes, bytes], dict[str, int]] = defaultdict(lambda: {"consumer": 0, "provider": 0})
     for audited in archive.receipts() if archive else ():
         record = audited.record
         if record is None or audited.findings:
             unverified += 1
             continue
+        if record.settlement:
+            accounted.add(record.identity.network)
         credit.settle(record, 0)
         if record.state is not ReceiptState.OPENED:
             peer = record.identity.provider if record.role == "consumer" else record.identity.consumer
@@ -41,6 +47,7 @@ def balances(archive: Archive | None, allowance: int) -> dict[str, Any]:
             "can_spend_here": max(0, credit.balance(network, peer)),
         }
         for (network, peer), each in sums.items()
+        if network not in accounted
     ]
     pool = {"allowance": allowance, "used": used, "left": max(0, allowance - used)}
     return {"peers": peers, "pool": pool, "unverified": unverified}

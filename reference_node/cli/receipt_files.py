@@ -10,7 +10,7 @@ from mycellm_proto.receipt import MAX_RECEIPT, decode_receipt, verify_receipt
 from mycellm_proto.signed import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from mycellm_proto.receipt import Receipt
@@ -19,17 +19,17 @@ _CBOR = b"\x84"
 """How a receipt begins: an array of four. No line of digits does."""
 
 
-def verify(path: Path) -> Iterator[dict[str, Any]]:
-    """What holds in each receipt of a file. Raises `OSError`."""
+def verify(path: Path, networks: Collection[bytes]) -> Iterator[dict[str, Any]]:
+    """What holds in each receipt of a file, in these networks. Raises `OSError`."""
     with path.open("rb") as file:
         if file.peek(1)[:1] == _CBOR:
-            yield _judge("receipt", file.read(MAX_RECEIPT + 1))
+            yield _judge("receipt", file.read(MAX_RECEIPT + 1), networks)
             return
         number = 0
         while line := file.readline(2 * MAX_RECEIPT + 2):
             number += 1
             if text := line.strip():
-                yield _judge(f"line {number}", _digits(text))
+                yield _judge(f"line {number}", _digits(text), networks)
 
 
 def _digits(text: bytes) -> bytes:
@@ -39,10 +39,10 @@ def _digits(text: bytes) -> bytes:
         return b""  # not a receipt either
 
 
-def _judge(name: str, data: bytes) -> dict[str, Any]:
+def _judge(name: str, data: bytes, networks: Collection[bytes]) -> dict[str, Any]:
     try:
         receipt = decode_receipt(data)
-        findings = [str(finding) for finding in verify_receipt(receipt)]
+        findings = [str(finding) for finding in verify_receipt(receipt, networks=networks)]
     except ProtocolError as error:
         return {"id": name, "verified": False, "findings": [str(error)]}
     return {"id": name, "verified": not findings, "findings": findings, **_says(receipt)}

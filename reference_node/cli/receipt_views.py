@@ -38,6 +38,7 @@ def summary(audited: Audited) -> dict[str, Any]:
         "output_tokens": close.output_tokens if close else None,
         "micro_credits": record.claim if record else None,
         "state": record.state.value if record else None,
+        "settlement": record.settlement or None if record else None,
         "verified": not audited.findings,
         "findings": [str(finding) for finding in audited.findings],
     }
@@ -54,7 +55,7 @@ def row(view: dict[str, Any]) -> list[str]:
         view["input_tokens"],
         view["output_tokens"],
         view["micro_credits"],
-        view["state"],
+        f"{view['state']}, {view['settlement']}" if view["settlement"] else view["state"],
         "ok" if view["verified"] else "FAIL",
     ]
     return [cell(value) for value in values]
@@ -78,6 +79,7 @@ def details(audited: Audited) -> dict[str, Any]:
         "tick_value": quote.tick_value,
         "quote_expires": moment(quote.expires),
         "ceiling": record.ceiling,
+        "booked": record.booked if record.settlement else None,
         "ticks": record.evidence.ticks,
         **(_bill(close) if close else {}),
         "updated": moment(record.updated),

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     _check(args)
     try:
         if args.file is not None:
-            return _verify_file(args)
+            return _verify_file(args, _networks(settings))
         with _archive(settings) as archive:
             if args.action == "balance":
                 return _balance(args, archive, _allowance(settings))
@@ -87,8 +87,16 @@ def _archive(settings: Settings) -> Iterator[Archive | None]:
     from ..store import RECEIPTS_FILE
     from ..store.audit import open_archive
 
-    with open_archive(settings.home / RECEIPTS_FILE) as archive:
+    with open_archive(settings.home / RECEIPTS_FILE, _networks(settings)) as archive:
         yield archive
+
+
+def _networks(settings: Settings) -> set[bytes]:
+    from mycellm_proto.economy import DIRECT_NETWORK
+
+    from ..networks import known_networks
+
+    return {DIRECT_NETWORK, *known_networks(settings.home)}
 
 
 def _list(args: argparse.Namespace, archive: Archive | None) -> int:
@@ -144,9 +152,9 @@ def _verify(args: argparse.Namespace, archive: Archive | None) -> int:
     return _verdict(args, count, failures)
 
 
-def _verify_file(args: argparse.Namespace) -> int:
+def _verify_file(args: argparse.Namespace, networks: set[bytes]) -> int:
     with _naming(args.file):
-        found = list(receipt_files.verify(args.file))
+        found = list(receipt_files.verify(args.file, networks))
     if not found:
         raise CommandError(f"{args.file} holds no receipt.")
     return _verdict(args, len(found), [each for each in found if not each["verified"]])

@@ -55,7 +55,7 @@ mycellm node {version}
   node id    {node_id}
   HTTP API   http://{api}/v1  ({key})
   QUIC       {quic} (UDP), may be used by: {access}
-  state      {home}
+  state      {home}{backend}
 
 Next, in a second terminal:
   {prog} chat{home_flag} "Hello"
@@ -112,7 +112,15 @@ def admin_key(settings: Settings) -> str:
 
 
 async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) -> ApiServer:
-    from ..admin import Drain, create_admin, drain_routes, network_routes, owner_routes
+    from ..admin import (
+        Drain,
+        create_admin,
+        discovery_routes,
+        drain_routes,
+        model_routes,
+        network_routes,
+        owner_routes,
+    )
     from ..api import ApiServer, PortInUseError  # late, as above
 
     key = admin_key(settings)
@@ -120,8 +128,10 @@ async def _start_api(settings: Settings, node: Node, leave: Callable[[], None]) 
     def admin(exchanges: Exchanges) -> ASGIApp:
         routers = (
             owner_routes(node.owner),
+            model_routes(node.local),
             drain_routes(Drain(node, exchanges, leave)),
-            network_routes(node.desk, node.where_reached),
+            network_routes(node.desk, node.where_reached, node.balances),
+            discovery_routes(node.discovery, node.networks),
         )
         return create_admin(key, routers)
 
@@ -231,7 +241,8 @@ def banner(settings: Settings, here: runfile.Running, api: Address, access: str)
         access=access,
         home=settings.home,
         home_flag="" if settings.home == DEFAULT_HOME.expanduser() else f" --home '{settings.home}'",
-        model=settings.model,
+        model=settings.first_model or next((each.id for each in settings.backend_model), "MODEL"),
+        backend="" if settings.backend is None else f"\n  backend    {settings.backend}",
         prog=arguments.program(),
     )
 
@@ -263,6 +274,6 @@ async def _watch(node: NodeView, settings: Settings, *, as_json: bool) -> None:
             shown = line
             output.say(line)
         await asyncio.sleep(WATCH_S)
-    _tell("ready", as_json=as_json, model=None if settings.no_model else settings.model)
+    _tell("ready", as_json=as_json, model=settings.first_model or None)
     if not as_json:
         output.say("Ready.")

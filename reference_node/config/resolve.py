@@ -103,4 +103,10 @@ def resolve(
             named = config_file or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
             path = parse_path(named) if named else chosen["home"] / CONFIG_FILE
             table = _read_file(path, required=named is not None)
-    return Resolved(settings=Settings(**chosen), sources=sources)
+    settings = Settings(**chosen)
+    if settings.backend is not None and settings.backend_key and not settings.backend.keeps_secrets:
+        raise ConfigError(
+            f"backend from {sources['backend']}: everybody on the way could read the key in http. Use https, or a "
+            "tunnel to this machine."
+        )
+    return Resolved(settings=settings, sources=sources)

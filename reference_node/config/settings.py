@@ -11,18 +11,25 @@ from mycellm_proto.nodeid import encode_node_id
 from .sharing import Models, Sharing, parse_row, sharing_of
 from .values import (
     DEFAULT_HOME,
-    DEFAULT_MODEL,
+    DEFAULT_MODELS,
     Access,
     Address,
+    BackendModel,
+    BackendUrl,
     PeerAddress,
     between,
     one_of,
     parse_address,
     parse_allowed,
+    parse_announced,
+    parse_backend,
+    parse_backend_key,
+    parse_backend_model,
     parse_key,
     parse_ledger,
     parse_model,
     parse_node_id,
+    parse_other_model,
     parse_path,
     parse_peer,
     parse_switch,
@@ -46,7 +53,7 @@ class Settings:
     cache: Path
     api: Address
     quic: Address
-    model: str
+    model: tuple[str, ...]
     no_model: bool
     variant: str
     device: str
@@ -55,7 +62,19 @@ class Settings:
     context: int
     queue: int
     no_prefix_cache: bool
+    backend: BackendUrl | None
+    backend_model: tuple[BackendModel, ...]
+    backend_embedding: tuple[str, ...]
+    backend_context: int
+    backend_slots: int
+    backend_key: str = field(repr=False)
     peer: tuple[PeerAddress, ...]
+    discover: bool
+    bootstrap: tuple[PeerAddress, ...]
+    announce: tuple[Address, ...]
+    ask_found: bool
+    found_peers: int
+    no_mdns: bool
     allow: tuple[bytes | None, ...]
     block: tuple[bytes, ...]
     share: tuple[tuple[bytes, Models], ...]
@@ -67,8 +86,16 @@ class Settings:
     price_out: int
     ledger: str = field(repr=False)
     request_timeout: int
+    default_model: str
+    default_embedding_model: str
+    images: str
     api_key: str = field(repr=False)
     log_level: str
+
+    @property
+    def first_model(self) -> str:
+        """The model to chat with when none is named; empty without any."""
+        return "" if self.no_model or not self.model else self.model[0]
 
     @property
     def access(self) -> Access:
@@ -77,6 +104,11 @@ class Settings:
             return Access(anyone=self.quic.is_loopback, node_ids=frozenset())
         named = frozenset(entry for entry in self.allow if entry is not None)
         return Access(anyone=None in self.allow, node_ids=named)
+
+    @property
+    def discovers(self) -> bool:
+        """Whether this node takes part in the discovery of the direct network."""
+        return self.discover or bool(self.bootstrap)
 
     @property
     def sharing(self) -> Sharing:
@@ -120,7 +152,7 @@ def default_cache(environment: Mapping[str, str], platform: str = sys.platform) 
     return (environment.get("XDG_CACHE_HOME") or "~/.cache") + "/mycellm"
 
 
-_PLACES, _MODEL, _PEERS, _CREDIT = "places", "model", "peers", "credit"
+_PLACES, _MODEL, _BACKEND, _PEERS, _CREDIT = "places", "model", "backend", "peers", "credit"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(name="home", parse=parse_path, default=str(DEFAULT_HOME), metavar="DIR", group=_PLACES, everywhere=True,
@@ -137,10 +169,19 @@ SETTINGS: tuple[Setting, ...] = (
             help="longest time for one request"),
     Setting(name="log_level", parse=one_of("debug", "info", "warning", "error"), default="info", metavar="LEVEL",
             group=_PLACES, everywhere=True, help="debug, info, warning or error; logs never hold prompts or answers"),
-    Setting(name="model", parse=parse_model, default=DEFAULT_MODEL, metavar="ID", group=_MODEL,
-            help="the model that this node runs"),
+    Setting(name="model", parse=parse_model, default=DEFAULT_MODELS, metavar="ID", group=_MODEL, several=True,
+            help="a model that this node runs; may be repeated, the first is the one to chat with; `scripted` is an "
+                 "engine without weights that answers by rules, for tests (python3 -m pydoc reference_node.scripted)"),
     Setting(name="no_model", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="run no model here; use those of peers"),
+    Setting(name="default_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
+            help="the model that answers for names that clients bring along (claude-*, gpt-*, o3 and the like); "
+                 "default: the first one that chats"),
+    Setting(name="default_embedding_model", parse=parse_other_model, default="", metavar="ID", group=_MODEL,
+            help="the same for text-embedding-*; default: the first one that makes embeddings"),
+    Setting(name="images", parse=one_of("refuse", "placeholder"), default="refuse", metavar="NAME", group=_MODEL,
+            help="what becomes of images in requests, which no model here sees: refuse them by name, or put a "
+                 "placeholder in words in their place"),
     Setting(name="variant", parse=one_of("int4", "q8", "fp32"), default="int4", metavar="NAME", group=_MODEL,
             help="int4 (small and fast), q8, or fp32 (exact)"),
     Setting(name="device", parse=one_of("auto", "cpu", "cuda"), default="auto", metavar="NAME", group=_MODEL,
@@ -156,8 +197,37 @@ SETTINGS: tuple[Setting, ...] = (
                  "retry"),
     Setting(name="no_prefix_cache", parse=parse_switch, default="false", metavar="", group=_MODEL,
             help="forget a prompt when its answer is over; otherwise later prompts of the same consumer go on from it"),
+    Setting(name="backend", parse=parse_backend, default="", metavar="URL", group=_BACKEND,
+            help="an OpenAI-compatible API (vLLM, SGLang, Ray Serve, llama.cpp, Ollama, another node) whose models "
+                 "this node serves too, such as http://127.0.0.1:8000/v1; with --no-model, only those"),
+    Setting(name="backend_key", parse=parse_backend_key, default="", metavar="KEY", group=_BACKEND, secret=True,
+            help="the key of --backend; it goes there alone, over https or to this machine"),
+    Setting(name="backend_model", parse=parse_backend_model, default=(), metavar="NAME[=ID]", group=_BACKEND,
+            several=True,
+            help="a model of --backend by its name there, and its name here; may be repeated. Default: all that it "
+                 "lists"),
+    Setting(name="backend_embedding", parse=parse_model, default=(), metavar="NAME", group=_BACKEND, several=True,
+            help="a model of --backend that makes embeddings, by its name there; may be repeated"),
+    Setting(name="backend_context", parse=between(0, 1 << 22), default="0", metavar="N", group=_BACKEND,
+            help="context length of the models of --backend, tokens, where it tells none (Ollama) or a longer one; 0: "
+                 "what it tells"),
+    Setting(name="backend_slots", parse=between(1, 4096), default="64", metavar="N", group=_BACKEND,
+            help="requests that --backend gets at the same time; more are told to retry"),
     Setting(name="peer", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
             help="a node to use; may be repeated"),
+    Setting(name="discover", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="find nodes that share no network with this one, and be found by them"),
+    Setting(name="bootstrap", parse=parse_peer, default=(), metavar="NODEID@HOST:PORT", group=_PEERS, several=True,
+            help="a node that knows others, to begin with; may be repeated. Means --discover"),
+    Setting(name="announce", parse=parse_announced, default=(), metavar="IP:PORT", group=_PEERS, several=True,
+            help="where other nodes reach this one, if not where --quic listens; may be repeated, the first four "
+                 "count"),
+    Setting(name="ask_found", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="send prompts also to nodes that --discover found, though nobody vouches for them"),
+    Setting(name="found_peers", parse=between(0, 128), default="16", metavar="N", group=_PEERS,
+            help="nodes that this one finds by itself and stays connected with, in all networks together; 0: none"),
+    Setting(name="no_mdns", parse=parse_switch, default="false", metavar="", group=_PEERS,
+            help="neither show this node's id on the LAN nor look there; on loopback that is never done"),
     Setting(name="allow", parse=parse_allowed, default=(), metavar="NODEID|any", group=_PEERS, several=True,
             help="who may use this node over QUIC; may be repeated. Default: any while --quic is a loopback "
                  "address, otherwise nobody"),
@@ -202,4 +272,4 @@ def show(setting: Setting, settings: Settings) -> object:
         return settings.sharing.texts()
     if isinstance(value, tuple):
         return [str(item) for item in value]
-    return value if isinstance(value, bool | int | str) else str(value)
+    return value if isinstance(value, bool | int | str) else str(value or "")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_EMBEDDING_MODEL = "all-minilm-l6-v2"
+DEFAULT_MODELS = (DEFAULT_MODEL, DEFAULT_EMBEDDING_MODEL)
 DEFAULT_HOME = Path("~/.mycellm")
 
 
@@ -78,12 +80,83 @@ def parse_address(text: str) -> Address:
     return Address(host=host, port=int(port))
 
 
+def parse_announced(text: str) -> Address:
+    """``IP:PORT`` as records carry it. Raises `ValueError`."""
+    address = parse_address(text)
+    host = ipaddress.ip_address(address.host)  # a name could come to mean another host
+    if host.is_unspecified or "%" in address.host or address.port == 0:
+        raise ValueError("write an address and a port at which other nodes reach this one, such as 192.0.2.7:7420")
+    return address
+
+
 def parse_peer(text: str) -> PeerAddress:
     """``NODEID@HOST:PORT``. Raises `ValueError`."""
     node_id, separator, address = text.partition("@")
     if not separator:
         raise ValueError("write NODEID@HOST:PORT; `peers probe HOST:PORT` prints the id of a node")
     return PeerAddress(node_id=decode_node_id(node_id), address=parse_address(address))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendUrl:
+    """Where an OpenAI-compatible API is: everything before ``/chat/completions``. It holds no password."""
+
+    scheme: str
+    address: Address
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.address}{self.path}"
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether a key may go there: nobody on the way can read it."""
+        return self.scheme == "https" or self.address.is_loopback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendModel:
+    """A model of the backend by its ``name`` there, and its ``id`` here."""
+
+    name: str
+    id: str
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.id else f"{self.name}={self.id}"
+
+
+def parse_backend(text: str) -> BackendUrl | None:
+    """``http://HOST:PORT/v1`` or ``https://HOST/v1``, or nothing. Raises `ValueError`."""
+    if not text:
+        return None
+    scheme, separator, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    path = (slash + path).rstrip("/")
+    plain = text.isascii() and text.isprintable() and not any(c in "?#\\%@ " for c in text)
+    if not separator or scheme not in ("http", "https") or not plain or ".." in path or "//" in path:
+        raise ValueError("write http://HOST:PORT/v1 or https://HOST/v1; a key belongs into MYCELLM_BACKEND_KEY")
+    ported = re.search(r":\d+$", host) is not None and (not host.startswith("[") or "]:" in host)
+    address = parse_address(host if ported else f"{host}:{443 if scheme == 'https' else 80}")
+    if address.port == 0:
+        raise ValueError("a port is from 1 to 65535")
+    return BackendUrl(scheme=scheme, address=address, path=path)
+
+
+def parse_backend_model(text: str) -> BackendModel:
+    """``NAME`` or ``NAME=ID``. Raises `ValueError`."""
+    name, separator, model_id = text.rpartition("=")
+    if not separator:
+        name = model_id
+    if not 1 <= len(name) <= 512 or not name.isprintable():
+        raise ValueError("write NAME, as the backend lists it, or NAME=ID, where ID is its name here")
+    return BackendModel(name=name, id=parse_model(model_id))
+
+
+def parse_backend_key(text: str) -> str:
+    """A key of somebody else's making, or nothing. Raises `ValueError`."""
+    if len(text) > 4096 or not text.isascii() or any(not "!" <= c <= "~" for c in text):
+        raise ValueError("a key has up to 4096 printable ASCII characters without spaces")
+    return text
 
 
 def parse_node_id(text: str) -> bytes:
@@ -126,6 +199,11 @@ def parse_model(text: str) -> str:
     if not 1 <= len(text) <= 128 or any(not c.isprintable() or c.isspace() for c in text):
         raise ValueError("write a model id, such as " + DEFAULT_MODEL)
     return text
+
+
+def parse_other_model(text: str) -> str:
+    """A model id, or nothing. Raises `ValueError`."""
+    return parse_model(text) if text else text
 
 
 def parse_key(text: str) -> str:

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mycellm_proto.content import FinishReason
+from reference_node.engine.answer import AnswerStream
+from reference_node.engine.form import Form
+from reference_node.engine.logprobs import BytesOf, measure
 from reference_node.engine.sampling import Sampler
-from reference_node.engine.text import TextStream
-from reference_node.generation import Delta, Event, Finished, GenerationError
+from reference_node.generation import Event, Finished, GenerationError
 
 OUTPUT_LIMIT = 64
 """Events that wait for a reader before its slot pauses: a second of tokens, so that a short stall costs no speed."""
@@ -62,7 +64,8 @@ class Job:
     """A request of ``owner`` and how far it is. Only ``cancelled`` is written outside the engine's thread.
 
     ``deadline`` and ``admitted`` are readings of the engine's clock, in seconds; ``max_tokens`` is at least 1 and fits
-    into the context. ``exact``: no bit of the answer may depend on what else is decoded.
+    into the context. ``exact``: no bit of the answer may depend on what else is decoded. ``form`` says what may come,
+    ``top_logprobs`` how many alternatives of each token are wanted, where any log-probabilities are.
     """
 
     prompt: Sequence[int]
@@ -70,8 +73,11 @@ class Job:
     deadline: float
     end_tokens: frozenset[int]
     sampler: Sampler
-    text: TextStream
+    answer: AnswerStream
     outlet: Outlet
+    form: Form | None = None
+    top_logprobs: int | None = None
+    bytes_of: BytesOf = bytes
     owner: bytes | None = None
     exact: bool = True
     cancelled: bool = False
@@ -79,6 +85,7 @@ class Job:
     admitted: float = 0.0
     fed: int = 0
     generated: int = 0
+    cached: int = 0
     last_token: int = field(default=-1)
 
     @property
@@ -98,28 +105,30 @@ class Job:
 
     def take(self, logits: NDArray[np.float32]) -> bool:
         """Draws the next token and puts its text out; true if the answer is over."""
-        token = self.sampler.draw(logits, len(self.prompt) + self.generated)
+        allowed = None if self.form is None else self.form.allowed()
+        token = self.sampler.draw(logits, len(self.prompt) + self.generated, allowed)
         self.generated += 1
         self.last_token = token
-        reason = FinishReason.STOP if token in self.end_tokens else None
-        text = "" if reason else self.text.push(token)
-        if self.text.stopped:
-            reason = FinishReason.STOP
-        elif reason is None and self.generated == self.max_tokens:
-            reason = FinishReason.LENGTH
-        if reason is None:
-            self.outlet.put(Delta(text=text, tokens=1))
-            return False
-        self.outlet.put(Delta(text=text + self.text.flush(), tokens=1))
-        self._put_finished(reason)
-        return True
+        if token in self.end_tokens:
+            return self._end(FinishReason.STOP, tokens=1)
+        wanted = self.top_logprobs
+        logprob = None if wanted is None else measure(logits, token, wanted, self.bytes_of)
+        for delta in self.answer.push(token, logprob):
+            self.outlet.put(delta)
+        whole = self.form is not None and self.form.take(token, self.answer.calls)
+        if self.answer.stopped or self.answer.full or whole:
+            return self._end(FinishReason.STOP)
+        return self.generated == self.max_tokens and self._end(FinishReason.LENGTH)
 
     def finish(self, reason: FinishReason) -> None:
         """Ends the answer where it is, for a reason outside it."""
-        if rest := self.text.flush():
-            self.outlet.put(Delta(text=rest, tokens=0))
-        self._put_finished(reason)
+        self._end(reason)
 
-    def _put_finished(self, reason: FinishReason) -> None:
-        counts = {"input_tokens": len(self.prompt), "output_tokens": self.generated}
+    def _end(self, reason: FinishReason, *, tokens: int = 0) -> bool:
+        for delta in self.answer.last(tokens=tokens):
+            self.outlet.put(delta)
+        if reason is FinishReason.STOP and self.answer.has_calls:
+            reason = FinishReason.TOOL_CALLS
+        counts = {"input_tokens": len(self.prompt), "output_tokens": self.generated, "cached_tokens": self.cached}
         self.outlet.put(Finished(reason=reason, **counts))
+        return True

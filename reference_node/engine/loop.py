@@ -174,7 +174,7 @@ class DecodeLoop:
         self._prefilling.append(job)
         if place.cached and place.source != place.slot:
             self._guarded(lambda _jobs: self._copy(place), [job])  # at once: the next job may overwrite the source
-        job.fed = place.cached
+        job.fed = job.cached = place.cached
 
     def _copy(self, place: Place) -> None:
         self._runner.copy(place.source, place.slot, place.cached)

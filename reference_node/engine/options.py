@@ -31,13 +31,22 @@ class Device(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What an engine may take, in bytes: its weights, and its KV cache, which fills as requests come."""
+
+    weights: int = 0
+    cache: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """Options of one engine; None is a default that depends on the machine or the model.
 
     ``threads`` compute one step together; ``slots`` requests are decoded in one batch; ``context_limit`` is in tokens,
     prompt and answer together; ``queue_limit`` requests wait for a slot. ``prefix_cache`` keeps a slot's prompt for
     later requests of its owner (`reference_node.engine.slots`). ``spin`` lets threads wait actively between
-    steps: up to 1.4 times as fast on an idle machine, slower on a busy one.
+    steps: up to 1.4 times as fast on an idle machine, slower on a busy one. ``reserved`` bytes of memory belong to the
+    caches of other engines, which may not have taken them yet.
     """
 
     device: Device = Device.AUTO
@@ -47,6 +56,7 @@ class EngineOptions:
     queue_limit: int = DEFAULT_QUEUE_LIMIT
     prefix_cache: bool = True
     spin: bool = True
+    reserved: int = 0
 
     def __post_init__(self) -> None:
         named = {"threads": self.threads, "slots": self.slots, "context_limit": self.context_limit}

@@ -128,7 +128,7 @@ def choose_capacity(options: EngineOptions, model_context: int, token_bytes: int
 
     ``memory``: bytes available, None to ask the system. Raises `EngineError`.
     """
-    memory = available_memory() if memory is None else memory
+    memory = max(0, (available_memory() if memory is None else memory) - options.reserved)
     if options.context_limit is not None:
         capacity = min(options.context_limit, model_context)
         _check_fits(options.slots * capacity * token_bytes, memory, options.slots, capacity)

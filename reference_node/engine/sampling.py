@@ -3,7 +3,10 @@
 
 The draw of the token at absolute position ``p`` (tokens before it, the prompt's included) with seed ``s``:
 
-1. Penalties: subtract ``presence`` from the logit of every token generated before, and ``frequency`` for each time.
+1. Repetition penalty ``r``, for every token of the prompt and of the answer so far: a positive logit is divided by
+   ``r``, another one multiplied. Then subtract ``presence`` from the logit of every token generated before, and
+   ``frequency`` for each time. Then add the request's bias. Then what the answer's form forbids
+   (`reference_node.engine.grammar`) gets no probability.
 2. Temperature 0: the highest logit, the lowest id among equals. Otherwise divide by the temperature.
 3. Candidates, most probable first (lowest id among equals): at most ``top_k``; then the fewest whose probability, over
    the whole vocabulary, adds up to ``top_p``; then those with at least ``min_p`` times the first one's probability.
@@ -19,7 +22,8 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +37,7 @@ SEED_BITS = 64
 
 MAX_TEMPERATURE = 100 * MILLION
 MAX_PENALTY = 100 * MILLION
+MAX_BIAS = 100 * MILLION
 """Far beyond any use (APIs allow 2): only so that no arithmetic overflows."""
 
 
@@ -47,6 +52,8 @@ class SamplingPlan:
     presence_penalty: float
     frequency_penalty: float
     seed: int
+    repetition_penalty: float = 1.0
+    bias: dict[int, float] = field(default_factory=dict)
 
 
 def plan_sampling(wanted: Sampling, defaults: GenerationDefaults) -> SamplingPlan:
@@ -69,30 +76,47 @@ def plan_sampling(wanted: Sampling, defaults: GenerationDefaults) -> SamplingPla
         presence_penalty=pick(wanted.presence_penalty, 0, *penalty) / MILLION,
         frequency_penalty=pick(wanted.frequency_penalty, 0, *penalty) / MILLION,
         seed=secrets.randbits(SEED_BITS) if wanted.seed is None else wanted.seed % (1 << SEED_BITS),
+        repetition_penalty=pick(wanted.repetition_penalty, MILLION, 1, MAX_PENALTY) / MILLION,
+        bias={token: pick(bias, 0, -MAX_BIAS, MAX_BIAS) / MILLION for token, bias in wanted.logit_bias},
     )
 
 
 class Sampler:
-    """Draws the tokens of one answer."""
+    """Draws the tokens of one answer to ``prompt``. A bias of ids that the vocabulary does not have is of no token."""
 
-    def __init__(self, plan: SamplingPlan) -> None:
+    def __init__(self, plan: SamplingPlan, prompt: Sequence[int] = ()) -> None:
         self._plan = plan
         self._counts: Counter[int] = Counter()
-        self._penalised = plan.presence_penalty != 0 or plan.frequency_penalty != 0
+        self._seen = set(prompt) if plan.repetition_penalty != 1 else set()
+        self._changes = bool(
+            plan.presence_penalty or plan.frequency_penalty or plan.repetition_penalty != 1 or plan.bias
+        )
 
-    def draw(self, logits: NDArray[np.float32], position: int) -> int:
-        """The token at ``position``, from logits [vocabulary], which are left as they are."""
-        if self._penalised:
-            logits = self._penalise(logits)
+    def draw(self, logits: NDArray[np.float32], position: int, allowed: NDArray[np.bool_] | None = None) -> int:
+        """The token at ``position``, from logits [vocabulary], which are left as they are. ``allowed`` says for each
+        token whether it may come.
+        """
+        if self._changes:
+            logits = self._change(logits)
+        if allowed is not None:
+            logits = np.where(allowed, logits, np.float32(-np.inf))
         token = int(logits.argmax()) if self._plan.temperature == 0 else self._draw_random(logits, position)
-        if self._penalised:
+        if self._changes:
             self._counts[token] += 1
         return token
 
-    def _penalise(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        changed = logits.copy()
-        for token, count in self._counts.items():
-            changed[token] -= self._plan.presence_penalty + count * self._plan.frequency_penalty
+    def _change(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        plan, changed = self._plan, logits.copy()
+        if plan.repetition_penalty != 1:
+            seen, factor = np.fromiter(self._seen.union(self._counts), np.int64), plan.repetition_penalty
+            repeated = changed[seen]
+            changed[seen] = np.where(repeated > 0, repeated / factor, repeated * factor)
+        if plan.presence_penalty or plan.frequency_penalty:
+            for token, count in self._counts.items():
+                changed[token] -= plan.presence_penalty + count * plan.frequency_penalty
+        for token, bias in plan.bias.items():
+            if token < len(changed):
+                changed[token] += bias
         return changed
 
     def _draw_random(self, logits: NDArray[np.float32], position: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tokenizers import Tokenizer
 
@@ -16,10 +16,12 @@ U+FFFD.
 
 
 class Detokenizer:
-    """Decodes one answer token by token. The pieces add up to the text of the whole."""
+    """Decodes one answer token by token. The pieces add up to the text of the whole. Special tokens are no text but for
+    those that are ``shown``: by id, as what.
+    """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, shown: Mapping[int, str] | None = None) -> None:
+        self._tokenizer, self._shown = tokenizer, shown or {}
         self._window: list[int] = []
         self._sent = (
             0  # tokens at the window's start whose text went out; kept, as decoding may depend on what precedes
@@ -27,6 +29,9 @@ class Detokenizer:
 
     def push(self, token: int) -> str:
         """The text that this token completes."""
+        if token in self._shown:
+            self._window, self._sent = [], 0  # nothing is decoded across it
+            return self._shown[token]
         self._window.append(token)
         before, text = self._decode(self._window[: self._sent]), self._decode(self._window)
         if text.endswith(UNFINISHED) and len(self._window) - self._sent < MAX_HELD_TOKENS:
@@ -94,11 +99,12 @@ class _Automaton:
 
 
 class TextStream:
-    """A detokenizer followed by a stop matcher."""
+    """A detokenizer followed by a stop matcher. ``taken`` and ``given`` count the characters that went in and out."""
 
-    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
-        self._detokenizer = Detokenizer(tokenizer)
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str], shown: Mapping[int, str] | None = None) -> None:
+        self._detokenizer = Detokenizer(tokenizer, shown)
         self._matcher = StopMatcher(stops)
+        self.taken = self.given = 0
 
     @property
     def stopped(self) -> bool:
@@ -107,8 +113,14 @@ class TextStream:
 
     def push(self, token: int) -> str:
         """The text that may go out after this token."""
-        return self._matcher.push(self._detokenizer.push(token))
+        text = self._detokenizer.push(token)
+        self.taken += len(text)
+        out = self._matcher.push(text)
+        self.given += len(out)
+        return out
 
     def flush(self) -> str:
         """The rest at the end. The bytes of an unfinished character are dropped."""
-        return self._matcher.flush()
+        out = self._matcher.flush()
+        self.given += len(out)
+        return out

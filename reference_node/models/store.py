@@ -134,6 +134,19 @@ class ModelStore:
             return self._install(model_id, digest)
         return current if current.digest == digest else self._install(model_id, digest)
 
+    def ensure_embedding(self, progress: ProgressCallback = silent) -> InstalledModel:
+        """The embedding model that comes with this program."""
+        from reference_node.models.encoder_import import ENCODER_KEY, adopt_embedding
+
+        digest = self._cache.built(ENCODER_KEY) or self._cache.build(
+            ENCODER_KEY, lambda folder: adopt_embedding(folder, progress), progress
+        )
+        try:
+            current = self.get(embedded.EMBEDDING_ID)
+        except ModelError:
+            return self._install(embedded.EMBEDDING_ID, digest)
+        return current if current.digest == digest else self._install(embedded.EMBEDDING_ID, digest)
+
     def _import_gguf(self, order: _GgufOrder, progress: ProgressCallback) -> bytes:
         check_variant(order.variant)
         sha256 = order.pinned or _hash_source(order.path, progress)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .authority import INVITE_LIFE_S, Terms
 from .desk import MAX_LABEL, Desk
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
-from .folder import NetworksFolder
+from .folder import NetworksFolder, known_networks
 from .held import HeldNetwork
 from .home import desk_of
 from .introductions import Introductions
@@ -34,6 +34,7 @@ __all__ = [
     "UnknownNetworkError",
     "Upkeep",
     "desk_of",
+    "known_networks",
     "parse_digest",
     "parse_roles",
     "terms",

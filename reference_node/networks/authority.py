@@ -14,6 +14,7 @@ from mycellm_proto.economy import Assurance
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.invite import Invite, decode_invite, encode_invite, invite_body, read_invite
 from mycellm_proto.keys import KEY_SIZE, SigningKey
+from mycellm_proto.limits import MAX_EPOCH, MAX_REVOKED
 from mycellm_proto.membership import SERIAL_SIZE, MemberRole, Membership, Proof, read_account_epoch, read_holder
 from mycellm_proto.network_calls import Joined
 from mycellm_proto.networks import Admission, CreditPolicy, DataHandling, Descriptor, NetworkKind, network_id
@@ -35,6 +36,10 @@ DESCRIPTOR_LIFE_S = 366 * 24 * 3600
 MEMBERSHIP_LIFE_S = 7 * 24 * 3600
 """A membership is renewed at half its life. Who is not renewed is out after it, even for who never sees a roll."""
 INVITE_LIFE_S = 7 * 24 * 3600
+MAX_WITHDRAWN_EPOCH = MAX_EPOCH // 2
+"""The highest epoch that an account may withdraw by itself: whoever is in can still be put out, by the next one."""
+MAX_WITHDRAWN = MAX_REVOKED // 2
+"""Keys on the roll up to which members put theirs there themselves: the rest is the authority's own."""
 
 BOTH_ROLES = MemberRole.CONSUMER | MemberRole.PROVIDER
 
@@ -167,9 +172,13 @@ class Authority:
         )
 
     def renew_own(self, now: float) -> None:
-        """A new membership for the authority's own node, which nobody else can give it."""
-        own = self.held.member(self._node, now).member
-        row = self._register.member(own)
+        """A new membership for the authority's own node, which nobody else can give it.
+
+        The descriptor gets a new revision in time too, where the root key is here.
+        """
+        if self.held.descriptor.expires < now + DESCRIPTOR_LIFE_S / 2 and self._folder.key(self.held.id, ROOT_KEY_FILE):
+            self.change(now)
+        row = self._register.member(self._node)
         if row is not None:
             self._keep(replace(self.held, proof=replace(self.held.proof, membership=self._issue(row, now))))
 
@@ -177,9 +186,14 @@ class Authority:
 
     def revoke(self, member: bytes, now: float) -> MemberRow:
         """Put ``member`` out. Raises `NetworkError`."""
-        if member == self.held.member(self._node, now).member:
+        if member == self._node:
             raise NetworkError("That is the authority's own node. Without it nobody could be let in or put out.")
-        row = self._register.revoke(member)
+        if self._roll_is_full(member, MAX_REVOKED, now):
+            raise NetworkError(
+                f"The roll holds {MAX_REVOKED} keys, and no more fit until the oldest are 30 days old. Withdraw the "
+                "invites meanwhile."
+            )
+        row = self._register.revoke(member, int(now))
         self._new_roll(now)
         return row
 
@@ -189,7 +203,11 @@ class Authority:
         row = self._register.member(body.account)
         if row is None or row.revoked:
             raise NetworkError("No member has this account.", ErrorCode.NOT_MEMBER)
-        if self._register.void(body.account, body.epoch):
+        if body.epoch > MAX_WITHDRAWN_EPOCH or self._roll_is_full(body.account, MAX_WITHDRAWN, now):
+            raise NetworkError("The epoch is too high, or the roll has no room for it. Ask the network's authority.")
+        self._register.void(body.account, body.epoch, int(now))
+        roll = self.held.standing.roll
+        if roll is None or not roll.voids(body.account, body.epoch - 1):  # an earlier try may have ended half-way
             self._new_roll(now)
 
     # Looking
@@ -212,6 +230,10 @@ class Authority:
         self._keep(self.held.learn(descriptor=new.sign(root), now=now))
 
     # Inside
+
+    def _roll_is_full(self, key: bytes, most: int, now: float) -> bool:
+        listed = [revoked for revoked, _ in self._register.revocations(int(now))]
+        return key not in listed and len(listed) >= most
 
     def _admitted(self, join: Join, now: float) -> MemberRow:
         """The member that JOIN is of, let in where it may come in."""
@@ -244,7 +266,7 @@ class Authority:
             network=self.held.id,
             number=self._register.next_roll(int(now)),
             issued=int(now),
-            revoked=tuple(self._register.revocations()),
+            revoked=tuple(self._register.revocations(int(now))),
         )
         self._keep(self.held.learn(roll=roll.sign(self._key), now=now))
 

@@ -19,10 +19,11 @@ from mycellm_proto.limits import MAX_CALL
 from mycellm_proto.membership import Proof
 from mycellm_proto.nodeid import decode_key, encode_key
 from mycellm_proto.signed import Signed
+from mycellm_proto.standing import Standing
 
 from .. import log
 from ..identity import SEED_PART, HomeError, create_secret, make_home, read_secret, replace_secret
-from .held import HeldNetwork, hold
+from .held import HeldNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +39,13 @@ _log = logging.getLogger(__name__)
 
 
 class NetworksFolder:
-    """The networks of the node ``node`` (its public key) in ``home``."""
+    """The networks of the node in ``home``."""
 
-    def __init__(self, home: Path, node: bytes) -> None:
+    def __init__(self, home: Path) -> None:
         self._root = home / NETWORKS_FOLDER
-        self._node = node
 
     def load(self, now: float) -> list[HeldNetwork]:
-        """Every network that this node can show a membership of; what has run out or is damaged is logged, not lost."""
+        """Every network, also where the membership has run out and is to be renewed; what is damaged is logged."""
         found = []
         for path in sorted(self._root.glob(f"*/{MEMBER_FILE}")):
             try:
@@ -97,19 +97,26 @@ class NetworksFolder:
         content = read_secret(path, MAX_CALL)
         match codec.decode(content or b""):
             case [descriptor, membership, certificate, roll, contact]:
-                return hold(
-                    network=bytes.fromhex(path.parent.name),
-                    descriptor=Signed.from_value(descriptor),
+                return HeldNetwork(
+                    standing=Standing.first(
+                        bytes.fromhex(path.parent.name),
+                        Signed.from_value(descriptor),
+                        None if roll is None else Signed.from_value(roll),
+                        now,
+                    ),
                     proof=Proof(
                         membership=Signed.from_value(membership),
                         node_certificate=None if certificate is None else Signed.from_value(certificate),
                     ),
-                    roll=None if roll is None else Signed.from_value(roll),
-                    node=self._node,
-                    now=now,
                     contact=None if contact is None else CONTACT.read(contact),
                 )
         raise ValueError("not what this node wrote")
+
+
+def known_networks(home: Path) -> set[bytes]:
+    """The ids of the networks that the node of ``home`` holds, whether its membership is good or not."""
+    names = [path.parent.name for path in (home / NETWORKS_FOLDER).glob(f"*/{MEMBER_FILE}")]
+    return {bytes.fromhex(name) for name in names if len(name) == 64 and set(name) <= set("0123456789abcdef")}
 
 
 def read_key(content: bytes, path: Path) -> SigningKey:

@@ -33,6 +33,6 @@ async def desk_of(settings: Settings, identity: Identity) -> AsyncIterator[Desk]
 
             return await stack.enter_async_context(visit(unpacked(contact)[0], contact.node, identity))
 
-        networks = Networks(NetworksFolder(settings.home, identity.node_id), identity.node_id, time.time)
+        networks = Networks(NetworksFolder(settings.home), identity.node_id, time.time)
         card = partial(installed, settings.home, node=identity.node_id, now=time.time())
         yield Desk(networks, now=time.time, reach=reach, card=card)

@@ -20,7 +20,7 @@ from ..procedures import CallError, Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mycellm_proto.membership import MemberRole
+    from mycellm_proto.membership import MemberRole, VerifiedMember
 
     from ..node.peer_link import PeerLink
     from ..procedures import Procedures
@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 class Introductions:
-    """``links`` gives the links that stand; ``changed`` is called with one on which something was proved or fell;
-    ``now`` gives seconds since 1970.
+    """``links`` gives the links that stand; ``changed`` is called with one on which something was proved or fell,
+    ``shown`` with who proved to be a member; ``now`` gives seconds since 1970.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Introductions:
         now: Callable[[], float],
         links: Callable[[], Iterable[PeerLink]],
         changed: Callable[[PeerLink], None],
+        shown: Callable[[VerifiedMember], None] = lambda _: None,
     ) -> None:
         self._networks = networks
         self._now = now
         self._links = links
         self._changed = changed
+        self._shown = shown
         self._told: dict[bytes, object] = {}
         networks.subscribe(self._network_changed)
 
@@ -90,6 +92,7 @@ class Introductions:
         proved = decode_item(Proved, await link.call(Procedure.PROVE, encode_item(Prove(blind=proofs.ask(network)))))
         self._learn(network, lambda held: held.learn(descriptor=proved.descriptor, roll=proved.roll, now=self._now()))
         member = proofs.take_proved(network, proved.proof, self._now())
+        self._shown(member)
         held = self._networks.get(network)
         if held is not None and held.descriptor.settlement == member.node:  # NET-045
             self._networks.confirmed(network)
@@ -130,7 +133,7 @@ class Introductions:
         shown = decode_item(Show, arguments)
         if shown.network in self._networks and shown.roll is not None:
             self._learn(shown.network, lambda held: held.learn(roll=shown.roll, now=self._now()))
-        link.protocol.proofs.take_shown(shown.network, shown.proof, self._now())
+        self._shown(link.protocol.proofs.take_shown(shown.network, shown.proof, self._now()))
         self._changed(link)
         return encode_item(Empty())
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mycellm_proto.errors import RemoteProtocolError
 from mycellm_proto.membership import MemberRole
+from mycellm_proto.networks import DataHandling
 
 from .authority import Authority
 from .errors import AmbiguousNetworkError, NetworkError, UnknownNetworkError
@@ -75,6 +76,11 @@ class Networks:
             return False
         return held.descriptor.allows(model_digest) and held.standing.fresh(self._now())
 
+    def stays_on_node(self, network: bytes) -> bool:
+        """Whether content is handed to no other system in that network, or nobody here knows."""
+        held = self._held.get(network)
+        return held is None or held.descriptor.data_handling is not DataHandling.OPEN
+
     # Changes
 
     def subscribe(self, told: Callable[[bytes], None]) -> None:
@@ -85,10 +91,13 @@ class Networks:
         """Hold a network that was joined, or what is new of one. Raises `HomeError`, `NetworkError`."""
         if held.id not in self._held and len(self._held) >= MAX_NETWORKS:
             raise NetworkError(f"This node is in {MAX_NETWORKS} networks already. `network leave` one of them.")
-        if (before := self._held.get(held.id)) is not None and before.standing.renewed is not None:
-            held = replace(held, standing=replace(held.standing, renewed=before.standing.renewed))
-        if held != before:
-            self._folder.save(held)
+        before, held = self._held.get(held.id), self._as_confirmed(held)
+        if held == before:
+            return
+        if before is not None:  # who is out is out, even where that cannot be kept
+            self._set(held)
+        self._folder.save(held)
+        if before is None:
             self._set(held)
 
     def confirmed(self, network: bytes) -> None:
@@ -130,7 +139,14 @@ class Networks:
 
     def changed(self, network: bytes) -> None:
         """The authority of this node has issued something: a roll, or a descriptor."""
-        self._set(self._authorities[network].held)
+        self._set(self._as_confirmed(self._authorities[network].held))
+
+    def _as_confirmed(self, held: HeldNetwork) -> HeldNetwork:
+        """``held``, given out by the settlement node when what was known before was."""
+        before = self._held.get(held.id)
+        if before is None or before.standing.renewed is None:
+            return held
+        return replace(held, standing=replace(held.standing, renewed=before.standing.renewed))
 
     def _set(self, held: HeldNetwork) -> None:
         if held.descriptor.settlement == self.node:  # nobody knows better

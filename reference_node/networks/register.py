@@ -13,6 +13,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mycellm_proto.limits import MAX_CERTIFICATE_LIFE
+
 from .errors import NetworkError, SpentError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ REGISTER_FILE = "register.db"
 VERSION = 1
 """Of the tables below; a file of a later version is not touched."""
 BUSY_TIMEOUT_S = 5.0
+LISTED_S = MAX_CERTIFICATE_LIFE + 3600
+"""For how long a roll lists a key: what it voids was issued before, and has expired after that, whatever the clocks."""
 
 _TABLES = """
 CREATE TABLE invites (
@@ -36,7 +40,7 @@ CREATE TABLE members (
     revoked INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE redemptions (invite BLOB NOT NULL, member BLOB NOT NULL, PRIMARY KEY (invite, member)) STRICT;
-CREATE TABLE revocations (key BLOB PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+CREATE TABLE revocations (key BLOB PRIMARY KEY, epoch INTEGER NOT NULL, listed INTEGER NOT NULL) STRICT;
 CREATE TABLE rolls (number INTEGER PRIMARY KEY, issued INTEGER NOT NULL) STRICT;
 """
 
@@ -156,29 +160,34 @@ class Register:
 
     # Revocations
 
-    def revoke(self, member: bytes) -> MemberRow:
+    def revoke(self, member: bytes, now: int) -> MemberRow:
         """Let every membership of ``member`` be void. Raises `NetworkError` where it is none."""
         with self._transaction() as db:
             held = self._find(db, member)
             if held is None:
                 raise NetworkError("There is no such member. `network members` lists them.")
             db.execute("UPDATE members SET revoked = 1 WHERE member = ?", (member,))
-            self._void(db, member, held.epoch + 1)
+            self._void(db, member, held.epoch + 1, now)
         return held
 
-    def void(self, key: bytes, epoch: int) -> bool:
+    def void(self, key: bytes, epoch: int, now: int) -> bool:
         """Let every certificate by or for ``key`` of an earlier epoch be void; False where that is known.
 
         A member with that key stays one: its next membership is of the new epoch.
         """
         with self._transaction() as db:
             db.execute("UPDATE members SET epoch = max(epoch, ?) WHERE member = ?", (epoch, key))
-            return self._void(db, key, epoch)
+            return self._void(db, key, epoch, now)
 
-    def revocations(self) -> list[tuple[bytes, int]]:
-        """Keys and epochs, ascending by key."""
+    def revocations(self, now: int) -> list[tuple[bytes, int]]:
+        """Keys and epochs, ascending by key, as long as a certificate that they void could not have expired.
+
+        The epochs of the others are kept here, so that no membership of an earlier one is ever signed again.
+        """
         with self._transaction() as db:
-            rows = db.execute("SELECT key, epoch FROM revocations ORDER BY key").fetchall()
+            rows = db.execute(
+                "SELECT key, epoch FROM revocations WHERE listed > ? ORDER BY key", (now - LISTED_S,)
+            ).fetchall()
         return [(row["key"], row["epoch"]) for row in rows]
 
     def next_roll(self, now: int) -> int:
@@ -207,11 +216,11 @@ class Register:
         return None if row is None else _member(row)
 
     @staticmethod
-    def _void(db: sqlite3.Connection, key: bytes, epoch: int) -> bool:
+    def _void(db: sqlite3.Connection, key: bytes, epoch: int, now: int) -> bool:
         changed = db.execute(
-            "INSERT INTO revocations VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch "
-            "WHERE excluded.epoch > epoch",
-            (key, epoch),
+            "INSERT INTO revocations VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch, "
+            "listed = excluded.listed WHERE excluded.epoch > epoch",
+            (key, epoch, now),
         )
         return changed.rowcount == 1
 

@@ -63,16 +63,24 @@ class Upkeep:
         while True:
             self._joined.clear()
             for held in list(self._networks):
-                if held.id not in self._known:
-                    self._known.add(held.id)
-                    self._call_on(held)
-                    await self._meet(held, self._dialed())
-                await self._refresh(held)
+                try:
+                    await self._keep(held)
+                except HomeError as error:
+                    log.event(_log, logging.WARNING, "network.not_kept", network=held.name, reason=str(error))
+                except Exception as error:  # noqa: BLE001 - a bug with one network must not end the others' upkeep
+                    log.failure(_log, "network.upkeep_failed", error)
             try:
                 async with asyncio.timeout(INTERVAL_S):
                     await self._joined.wait()
             except TimeoutError:
                 continue
+
+    async def _keep(self, held: HeldNetwork) -> None:
+        if held.id not in self._known:
+            self._known.add(held.id)
+            self._call_on(held)
+            await self._meet(held, self._dialed())
+        await self._refresh(held)
 
     def _changed(self, network: bytes) -> None:
         if network not in self._known:

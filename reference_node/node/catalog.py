@@ -1,4 +1,4 @@
-"""The models that can be asked now: the local one first, then those of peers that may be asked."""
+"""The models that can be asked now: the local ones first, then those of peers that may be asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..generation import Generator, ModelInfo
     from ..networks import Introductions, Networks
-    from .local import LocalModel
+    from .local import LocalModels
     from .peer_link import PeerLink
     from .peers import Peers
     from .remote import Consumer
@@ -33,7 +33,7 @@ class NodeCatalog:
 
     def __init__(
         self,
-        local: LocalModel,
+        local: LocalModels,
         peers: Peers,
         consumer: Consumer,
         networks: Networks,
@@ -47,22 +47,23 @@ class NodeCatalog:
         self._first_seen: dict[str, int] = {}
 
     def models(self) -> Sequence[ModelInfo]:
-        """Every model once."""
+        """Every model once: those of this machine, then those of peers, the longest context first.
+
+        A quote does not say what a model does; one that embeds reads less than one to chat with.
+        """
         found: dict[str, ModelInfo] = {}
-        if self._local.engine is not None:
-            found[self._local.engine.info.id] = self._local.engine.info
-        for remote in sorted(self._remote(), key=lambda model: model.quote.model):
+        found.update((info.id, info) for info in self._local.infos())
+        for remote in sorted(self._remote(), key=lambda model: (-model.quote.context_length, model.quote.model)):
             found.setdefault(remote.quote.model, remote.info)
         return list(found.values())
 
-    def find(self, model_id: str) -> Generator | None:
+    def find(self, model_id: str, owner: bytes | None = None) -> Generator | None:
         """Who serves ``model_id``: this node, else the offering peer with the fewest requests of ours.
 
         ``MODEL@NETWORK`` asks in that network alone (its name or id, or ``direct``), and never this node itself.
         """
-        engine = self._local.serving(LOCAL_OWNER)
-        if engine is not None and engine.info.id == model_id:
-            return engine
+        if (local := self._local.find(model_id, LOCAL_OWNER if owner is None else owner)) is not None:
+            return local
         offers = [remote for remote in self._remote() if remote.quote.model == model_id]
         if not offers and (named := self._named(model_id)) is not None:
             model, network = named
@@ -93,7 +94,7 @@ class NodeCatalog:
         """Whether prompts may go there: in the direct network where the owner named the peer, else by membership."""
         network = quote.network
         if network == DIRECT_NETWORK:
-            return peer in self._peers.trusted
+            return self._peers.trusts(peer)
         if self._peers.refuses(peer) or not self._networks.plays(network, MemberRole.CONSUMER, quote.model_digest):
             return False
         return self._introductions.plays(link, network, MemberRole.PROVIDER)

@@ -13,26 +13,26 @@ from mycellm_proto import limits
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import SALT_SIZE
 from mycellm_proto.errors import ErrorCode
+from mycellm_proto.provider import HEARTBEAT
 
 from .. import log
-from ..generation import Delta, Finished, GenerationError, Started
+from ..generation import Delta, Finished, GenerationError, Started, check_abilities
 from ..store import BrokenChainError, ReceiptState, SequenceUsedError, ShortOfCreditError, StoreError
 from . import clock
+from .pieces import chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable
 
     from mycellm_proto import events as proto
     from mycellm_proto.admission import Admitted
-    from mycellm_proto.content import ChatRequest
+    from mycellm_proto.answer import Chunk
+    from mycellm_proto.content import Content
     from mycellm_proto.provider import ProviderExchange
 
     from ..generation import Generator
     from .peer_link import PeerLink
     from .serving import Service
-
-PIECE = 4000
-"""Characters of one CHUNK at most: at four bytes each they fit `limits.MAX_CHUNK`."""
 
 REFUSALS = {
     FinishReason.SHUTDOWN: ErrorCode.SHUTTING_DOWN,
@@ -110,6 +110,7 @@ class ProviderJob:
         try:
             await self._service.store.record("provider", event.evidence, state)
         finally:
+            self._service.settled()
             self._finish()
 
     # The work
@@ -137,16 +138,20 @@ class ProviderJob:
 
     async def _answer(self) -> FinishReason | None:
         """Why the answer ended; None where the request was refused."""
-        self._service.serving(self._admitted)
-        if not await self._reserve():
+        check_abilities(self._service.serving(self._admitted).info, self._admitted.request)  # before it is promised
+        # Decided once: what was admitted without an allowance must not run without a reservation either.
+        accounted = self._service.settlers.settles(self._admitted.quote.network)
+        if not await self._reserve(accounted=accounted):
             return None
         async with self._service.turns.turn(self.consumer, self._deadline - clock.now()) as waited:
             generator = self._service.serving(self._admitted)  # again: much may have changed meanwhile
+            if accounted:
+                await self._service.settlers.secure(self._link, self._admitted, self._deadline - clock.now())
             left_ms = max(1, int((self._deadline - clock.now()) * 1000))
             request = self._admitted.request
             return await self._generate(generator, replace(request, deadline_ms=left_ms) if waited else request)
 
-    async def _generate(self, generator: Generator, request: ChatRequest) -> FinishReason | None:
+    async def _generate(self, generator: Generator, request: Content) -> FinishReason | None:
         self._listen_for_silence()
         try:
             async with aclosing(generator.generate(request)) as events:
@@ -163,11 +168,14 @@ class ProviderJob:
                 self._heartbeat.cancel()
         raise GenerationError(ErrorCode.INTERNAL)
 
-    async def _reserve(self) -> bool:
-        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance."""
+    async def _reserve(self, *, accounted: bool) -> bool:
+        """Take the open once and for ever, and its ceiling out of what is owed to the consumer and the allowance;
+        where a settlement node keeps the accounts, that one is asked for it when the answer's turn has come.
+        """
         store = self._service.store
+        allowance = None if accounted else self._service.allowance
         try:
-            self._kept = await store.admit(self._admitted.evidence, allowance=self._service.allowance, now=clock.now())
+            self._kept = await store.admit(self._admitted.evidence, allowance=allowance, now=clock.now())
         except SequenceUsedError:
             self._refuse(ErrorCode.SEQUENCE_USED)
         except BrokenChainError:
@@ -190,27 +198,25 @@ class ProviderJob:
         return self._accepted
 
     async def _deliver(self, event: Delta) -> FinishReason | None:
-        """Send text as soon as it is paid and credited; why the answer ends before all of it, where it does."""
-        tokens = event.tokens
-        for piece in _pieces(event.text):
+        """Send what is there once it is paid and credited; why the answer ends before all of it, where it does."""
+        for chunk in chunks_of(event):
             exchange = self._link.protocol.provider(self._stream_id)
             if exchange is None:  # over: `settled` has interrupted this task
                 await asyncio.sleep(0)
                 return None
-            if (reason := exchange.bound(piece, tokens)) is not None:
+            if (reason := exchange.bound(chunk)) is not None:
                 return reason
-            if not await self._until_ready(exchange, piece, tokens):
+            if not await self._until_ready(exchange, chunk):
                 return FinishReason.DEADLINE
-            self._link.protocol.chunk(self._stream_id, piece, tokens, clock.now())
+            self._link.protocol.chunk(self._stream_id, chunk, clock.now())
             self._spoke = clock.now()
             self._link.work()
-            tokens = 0
         await asyncio.sleep(0)  # text leaves before the engine is asked for more
         return None
 
-    async def _until_ready(self, exchange: ProviderExchange, piece: str, tokens: int) -> bool:
+    async def _until_ready(self, exchange: ProviderExchange, chunk: Chunk) -> bool:
         """Wait for payment and credit; False once the request's own deadline has passed (INF-013)."""
-        while not exchange.ready(piece, tokens, clock.now()):
+        while not exchange.ready(chunk, clock.now()):
             self._link.work()  # sets the timer for the payment that is waited for
             self._wake.clear()
             try:
@@ -231,14 +237,14 @@ class ProviderJob:
         now = clock.now()
         if now >= self._spoke + limits.HEARTBEAT:
             self._spoke = now
-            if self._accepted and exchange is not None and exchange.ready("", 0, now):
-                self._link.protocol.chunk(self._stream_id, "", 0, now)
+            if self._accepted and exchange is not None and exchange.ready(HEARTBEAT, now):
+                self._link.protocol.chunk(self._stream_id, HEARTBEAT, now)
                 self._link.work()
         self._listen_for_silence()
 
     def _failed(self, error: GenerationError) -> FinishReason | None:
         """An answer that fails after ACCEPT is billed for what was delivered; before, it is refused."""
-        if self._accepted:
+        if self._accepted and error.owed:
             return FinishReason.FAILED
         retry_after_ms = None if error.retry_after is None else max(0, int(error.retry_after * 1000))
         self._refuse(error.code, retry_after_ms=retry_after_ms, limit=error.limit, actual=error.actual)
@@ -284,12 +290,8 @@ class ProviderJob:
         """Nothing is owed for a refused request (RCP-031): give its ceiling back."""
         if self._kept is not None:
             self._kept = None
-            refused = self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
-            self._service.background.run(refused)
+            self._service.background.run(self._keep_refused())
 
-
-def _pieces(text: str) -> Iterator[str]:
-    """``text`` in pieces that fit a CHUNK, at least one."""
-    yield text[:PIECE]
-    for start in range(PIECE, len(text), PIECE):
-        yield text[start : start + PIECE]
+    async def _keep_refused(self) -> None:
+        await self._service.store.record("provider", self._admitted.evidence, ReceiptState.REFUSED)
+        self._service.settled()

@@ -1,9 +1,10 @@
-"""The node: identity, receipts, QUIC endpoint, peers and the local model, put together."""
+"""The node: identity, receipts, QUIC endpoint, peers and the local models, put together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from mycellm_proto.economy import DIRECT_NETWORK
@@ -18,9 +19,10 @@ from ..procedures import Procedures
 from ..quic import Endpoint
 from ..store import RECEIPTS_FILE, ReceiptStore
 from . import clock
+from .accounting import Accounting
 from .background import Background
 from .catalog import NodeCatalog
-from .local import LocalModel
+from .local import LocalModels
 from .networking import Networking
 from .peer_link import PeerLink
 from .peers import Peers, PeerStatus
@@ -31,6 +33,7 @@ from .serving import Service
 
 if TYPE_CHECKING:
     from mycellm_proto import events as proto
+    from mycellm_proto.membership import VerifiedMember
     from mycellm_proto.signed import Signed
 
     from ..config import PeerAddress, Settings
@@ -58,19 +61,32 @@ class Node:
         self.owner = owner
         self._background = Background()
         self.procedures = Procedures()
-        self._local = LocalModel(settings, engine)
-        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._advertise)
+        self.local = LocalModels(settings, engine, self._advertise)
+        self._networking = Networking(settings.home, identity.node_id, self.procedures, self._proved, self._shown)
         self.networks, self.desk = self._networking.networks, self._networking.desk
-        self._service = Service(store, self._background, owner, self.networks, find=self._serves, queue=settings.queue)
+        self._accounting = Accounting(
+            settings, identity, store, self.networks, procedures=self.procedures, links=lambda: self._peers.links
+        )
+        self.settlers, self.balances = self._accounting.settlers, self._accounting.balances
+        self._service = Service(
+            store,
+            self._background,
+            owner,
+            self.networks,
+            self.settlers,
+            find=self._serves,
+            settled=self._accounting.queue.wake,
+            queue=settings.queue,
+        )
         self._advertised = -ADVERTISE_S
         self._advertising: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity, engine: Generator | None = None) -> Self:
-        """Listen, dial the peers, and make the model ready in the background. Raises `OSError`, `StoreError`,
+        """Listen, dial the peers, and make the models ready in the background. Raises `OSError`, `StoreError`,
         `HomeError`.
 
-        ``engine`` is served in place of the model that the settings name; its end is the caller's.
+        ``engine`` is served in place of the models that the settings name; its end is the caller's.
         """
         owner = Owner.open(settings)
         node = cls(settings, identity, await ReceiptStore.open(settings.home / RECEIPTS_FILE), engine, owner)
@@ -90,51 +106,41 @@ class Node:
             self._store,
             Sequences(self._store, self._identity.node_id),
             self._background,
-            lambda: self.owner.controls.max_spend,
+            max_spend=lambda: self.owner.controls.max_spend,
+            settles=self.settlers.settles,
         )
         self.owner.subscribe(self._controls_changed)
-        self.catalog = NodeCatalog(self._local, self._peers, consumer, self.networks, self._networking.introductions)
-        work = (self._peers.keep(), self._renew(), self._networking.upkeep(self._peers))
+        self.catalog = NodeCatalog(self.local, self._peers, consumer, self.networks, self._networking.introductions)
+        self.discovery = self._networking.discovery(
+            self._peers, self._background, self.where_reached, settings=self._settings, key=self._identity.key
+        )
+        upkeep = self._networking.upkeep(self._peers)
+        work = (
+            self._peers.keep(), self._renew(), upkeep, self._accounting.run(), self.discovery.run(), self.local.start(),
+        )  # fmt: skip
         self._tasks = [asyncio.create_task(each) for each in work]
-        if self._local.wanted and self._local.engine is None:
-            self._tasks.append(asyncio.create_task(self._local.load(self._advertise)))
 
     # What the HTTP API and the command line ask
 
     def ready(self) -> bool:
         """Whether the default model answers; without one, at once."""
-        return self._local.engine is not None or not self._local.wanted
+        return self.local.ready
 
     def health(self) -> dict[str, object]:
         """The state of this node as JSON: nothing secret, no content."""
-        progress = self._local.progress
-        failed = self._local.failure is not None
-        return {
-            "status": "ok" if self.ready() else "failed" if failed else "starting",
-            "progress": {
-                "stage": "failed" if failed else "ready" if self.ready() else progress.stage,
-                "done": progress.done,
-                "total": progress.total,
-                "detail": self._local.failure or progress.detail,
-            },
+        return self.local.health() | {
             "node_id": self._identity.text,
             "quic": str(Address(host=self._endpoint.address[0], port=self._endpoint.address[1])),
             "models": [model.id for model in self.catalog.models()],
             "receipts": {"healthy": self._store.healthy, "problem": self._store.problem},
-            "peers": [
-                {
-                    "node_id": peer.node_id,
-                    "address": peer.address,
-                    "state": peer.state,
-                    "models": list(peer.models),
-                    "latency_ms": peer.latency_ms,
-                }
-                for peer in self.peers()
-            ],
+            "settlement": self._accounting.health(),
+            "peers": [asdict(peer) for peer in self.peers()],
         }
 
     def where_reached(self) -> list[Address]:
         """Where other nodes reach this one, as far as it can know."""
+        if self._settings.announce:
+            return list(self._settings.announce)
         host, port = self._endpoint.address
         return where_reached(Address(host=host, port=port))
 
@@ -147,9 +153,8 @@ class Node:
         self._peers.add(target)
 
     def withdraw(self) -> None:
-        """Serve the model no more, neither to peers nor here."""
-        self._local.engine = None
-        self._advertise()
+        """Serve no model any more, neither to peers nor here."""
+        self.local.withdraw()
 
     def forbid(self, node_id: bytes) -> None:
         """Serve the node with that id no more, whatever the settings allow, until this process ends."""
@@ -182,13 +187,15 @@ class Node:
         if self._advertising is not None:
             self._advertising.cancel()
         await self._service.aclose()
+        await self.discovery.aclose()
         await self._background.settle(GRACE_S)
         for link in list(self._peers.links):
             link.close(ErrorCode.SHUTTING_DOWN)
         await self._endpoint.aclose()
         await self._background.aclose(GRACE_S)
+        await self._accounting.aclose()
         await self._store.aclose()
-        await self._local.aclose()
+        await self.local.aclose()
 
     # What links tell
 
@@ -203,7 +210,7 @@ class Node:
         self._networking.introductions.authenticated(link)
         link.advertise(self._offers(link))
         if link.is_initiator and link.session is not None and link.session.pinned:
-            self._background.run(self._networking.introductions.introduce(link))
+            self._background.run(self._networking.introduce(link))
 
     def models_changed(self, link: PeerLink) -> None:
         """A peer offers other models."""
@@ -216,6 +223,7 @@ class Node:
     def over(self, link: PeerLink) -> None:
         """A link is closed."""
         self._peers.over(link)
+        self.discovery.over(link)
 
     # Inside
 
@@ -230,21 +238,30 @@ class Node:
         return link
 
     def _serves(self, model_id: str, consumer: bytes) -> Generator | None:
-        """What this node answers to a peer: its own model. What it gets from peers it does not pass on."""
-        engine = self._local.serving(consumer)
-        return engine if engine is not None and engine.info.id == model_id else None
+        """What this node answers to a peer: its own models. What it gets from peers it does not pass on."""
+        return self.local.find(model_id, consumer)
 
     def _offers(self, link: PeerLink) -> list[Signed]:
-        """Quotes for one peer: one for each network that both are in, where the owner shares the model."""
-        engine, controls = self._local.engine, self.owner.controls
-        if engine is None or link.session is None:
+        """Quotes for one peer: one for each network that both are in, where the owner shares it, of every model."""
+        controls = self.owner.controls
+        if link.session is None:
             return []
         prices = {"price_in": controls.price_in, "price_out": controls.price_out}
         return [
-            make_quote(self._identity.key, engine.info, network=network, now=clock.now(), **prices)
+            make_quote(self._identity.key, info, network=network, now=clock.now(), **prices)
+            for info in self.local.infos()
             for network in (DIRECT_NETWORK, *self._networking.served(link))
-            if self._service.offers(link.session.peer, network, engine.info)
+            if self._service.offers(link.session.peer, network, info)
         ]
+
+    def _proved(self) -> None:
+        """Something was proved on a link, or fell."""
+        self._accounting.settlers.changed()
+        self._advertise()
+
+    def _shown(self, member: VerifiedMember) -> None:
+        """A peer has proved to be a member."""
+        self._background.run(self._accounting.office.shown(member))
 
     def _controls_changed(self, before: Controls, after: Controls) -> None:
         self._service.controls_changed(after)

@@ -12,12 +12,14 @@ from mycellm_proto.errors import ErrorCode
 from mycellm_proto.nodeid import encode_node_id
 
 from .. import log
+from ..config import Address, PeerAddress, parse_address
 from . import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
-    from ..config import PeerAddress
+    from mycellm_proto.hello import Session
+
     from ..quic import Endpoint
     from .peer_link import PeerLink
 
@@ -31,10 +33,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStatus:
-    """A peer as it stands: ``latency_ms`` is what the last handshake took, from the dial."""
+    """A peer as it stands: ``latency_ms`` is what the last handshake took, from the dial.
+
+    ``source`` says how this node came to it: ``configured`` (the settings name it), ``network`` (an invite did),
+    ``gossip`` (a record did), ``mdns`` (the LAN did), or ``came`` for one that dialed this node.
+    """
 
     node_id: str
     address: str
+    source: str
     state: str
     models: tuple[str, ...]
     latency_ms: float | None
@@ -46,11 +53,22 @@ class ConfiguredPeer:
 
     target: PeerAddress
     direct: bool = True
+    source: str = "configured"
     link: PeerLink | None = None
     state: str = "connecting"
     latency_ms: float | None = None
     dialed: float = 0.0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class LearntPeer:
+    """A peer that this node found by itself, and dials once."""
+
+    target: PeerAddress
+    source: str
+    dialed: float
+    latency_ms: float | None = None
 
 
 class Peers:
@@ -69,15 +87,23 @@ class Peers:
         self._make = make
         self._blocked = blocked
         self._configured = [ConfiguredPeer(target) for target in targets]
+        self.found: Callable[[bytes], bool] = lambda _: False
+        """Whether a node that its owner did not name may be asked all the same."""
+        self._learnt: dict[PeerLink, LearntPeer] = {}
         self._group: asyncio.TaskGroup | None = None
         self._arrived = asyncio.Event()
 
     @property
-    def trusted(self) -> set[bytes]:
-        """The node ids that this node was told to use, and may."""
-        blocked = self._blocked()
-        direct = {peer.target.node_id for peer in self._configured if peer.direct}
-        return {node_id for node_id in direct if node_id not in blocked}
+    def listening(self) -> Address:
+        """Where this node listens: the port is the real one."""
+        host, port = self._endpoint.address
+        return Address(host=host, port=port)
+
+    def trusts(self, node_id: bytes) -> bool:
+        """Whether prompts may go there in the direct network: it is named, or the owner lets found nodes be asked."""
+        if node_id in self._blocked():
+            return False
+        return any(peer.direct and peer.target.node_id == node_id for peer in self._configured) or self.found(node_id)
 
     def refuses(self, node_id: bytes) -> bool:
         """Whether the owner wants nothing of that node."""
@@ -100,10 +126,13 @@ class Peers:
             if peer.link is link:
                 peer.state = "connected"
                 peer.latency_ms = (clock.now() - peer.dialed) * 1000
+        if (learnt := self._learnt.get(link)) is not None:
+            learnt.latency_ms = (clock.now() - learnt.dialed) * 1000
 
     def over(self, link: PeerLink) -> None:
         """``link`` is closed."""
         self.links.discard(link)
+        self._learnt.pop(link, None)
         for peer in self._configured:
             if peer.link is link:
                 peer.link = None
@@ -117,20 +146,35 @@ class Peers:
                 self._group.create_task(self._keep(peer))
             await asyncio.get_running_loop().create_future()  # others may be added
 
-    def add(self, target: PeerAddress, *, direct: bool = True) -> None:
+    def add(self, target: PeerAddress, *, direct: bool = True, source: str = "configured") -> None:
         """Dial another peer, and keep it as the configured ones; ``direct`` lets it serve outside of networks too."""
         for known in self._configured:
             if known.target == target:
                 known.direct = known.direct or direct
                 return
-        peer = ConfiguredPeer(target, direct)
+        peer = ConfiguredPeer(target, direct, source)
         self._configured.append(peer)
         if self._group is not None:
             self._group.create_task(self._keep(peer))
 
+    def learn(self, target: PeerAddress, source: str) -> PeerLink:
+        """Dial a peer that was found, at its numeric address, once. Raises `OSError`, `ValueError`.
+
+        DSC-006, DSC-007, DSC-015: over QUIC, with its key pinned, and nothing is sent but this protocol's handshake.
+        """
+        link = self._make(target.node_id)
+        self._endpoint.dial(target.address.host, target.address.port, link)
+        self.links.add(link)
+        self._learnt[link] = LearntPeer(target, source, clock.now())
+        return link
+
+    def is_named(self, link: PeerLink) -> bool:
+        """Whether this node dialed ``link`` because its owner said where."""
+        return any(peer.link is link for peer in self._configured)
+
     async def reach(self, target: PeerAddress) -> PeerLink:
         """A link to that node, dialed where there is none, once its peer is proved."""
-        self.add(target, direct=False)
+        self.add(target, direct=False, source="network")
         while True:
             self._arrived.clear()
             for link in self.of({target.node_id}):
@@ -140,17 +184,20 @@ class Peers:
 
     def status(self) -> list[PeerStatus]:
         """Every peer, the configured ones first."""
-        known = {id(peer.link) for peer in self._configured}
         configured = [
-            _status(peer.target.node_id, str(peer.target.address), peer.state, peer.link, peer.latency_ms)
-            for peer in self._configured
+            _status(peer.target, peer.source, peer.state, peer.link, peer.latency_ms) for peer in self._configured
         ]
+        learnt = [
+            _status(peer.target, peer.source, "connected" if link.session else "connecting", link, peer.latency_ms)
+            for link, peer in self._learnt.items()
+        ]
+        dialed = {id(peer.link) for peer in self._configured} | set(map(id, self._learnt))
         came = [
-            _status(link.session.peer, link.address, "connected (it dialed)", link, None)
+            _status(_where(link, link.session), "came", "connected", link, None)
             for link in self.links
-            if link.session is not None and id(link) not in known
+            if link.session is not None and id(link) not in dialed
         ]
-        return configured + came
+        return configured + learnt + came
 
     async def _keep(self, peer: ConfiguredPeer) -> None:
         wait = FIRST_RETRY_S
@@ -185,6 +232,16 @@ class Peers:
         return True
 
 
-def _status(node_id: bytes, address: str, state: str, link: PeerLink | None, latency: float | None) -> PeerStatus:
-    models = tuple(sorted(quote.model for quote, _ in link.quotes)) if link else ()
-    return PeerStatus(node_id=encode_node_id(node_id), address=address, state=state, models=models, latency_ms=latency)
+def _where(link: PeerLink, session: Session) -> PeerAddress:
+    return PeerAddress(node_id=session.peer, address=parse_address(link.address))
+
+
+def _status(target: PeerAddress, source: str, state: str, link: PeerLink | None, latency: float | None) -> PeerStatus:
+    return PeerStatus(
+        node_id=encode_node_id(target.node_id),
+        address=str(target.address),
+        source=source,
+        state=state,
+        models=tuple(sorted(quote.model for quote, _ in link.quotes)) if link else (),
+        latency_ms=latency,
+    )

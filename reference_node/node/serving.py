@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..generation import Generator, ModelInfo
     from ..networks import Networks
     from ..owner import Controls, Owner
+    from ..settlement import Settlers
     from ..store import ReceiptStore
     from .background import Background
     from .peer_link import PeerLink
@@ -33,7 +34,8 @@ FAREWELL_S = 2.0
 
 class Service:
     """The provider's side of this node: ``find`` gives what serves a model to a consumer (a node id), ``owner`` says
-    what may be served to whom, ``networks`` what their rules are; ``queue`` bounds the requests that wait where the
+    what may be served to whom, ``networks`` what their rules are and ``settlers`` keep their accounts; ``settled`` is
+    told when something of an answer was kept; ``queue`` bounds the requests that wait where the
     owner bounds those that run.
     """
 
@@ -43,12 +45,16 @@ class Service:
         background: Background,
         owner: Owner,
         networks: Networks,
+        settlers: Settlers,
         *,
         find: Callable[[str, bytes], Generator | None],
+        settled: Callable[[], None],
         queue: int,
     ) -> None:
         self.store = store
         self.background = background
+        self.settlers = settlers
+        self.settled = settled
         self.closing = False
         self.held = False
         self.forbidden: set[bytes] = set()
@@ -77,7 +83,7 @@ class Service:
             open_now
             and self._permits(consumer, network)
             and controls.share.permits(network, model.id)
-            and self._provides(network, model.digest)
+            and self._provides(network, model)
         )
 
     def serving(self, admitted: Admitted) -> Generator:
@@ -89,9 +95,10 @@ class Service:
             raise GenerationError(ErrorCode.NOT_ALLOWED)  # INF-026
         generator = self._find(quote.model, admitted.open.consumer)
         shared = not controls.paused and controls.share.permits(quote.network, quote.model)
-        shared = shared and self._provides(quote.network, quote.model_digest)
         if generator is None or not shared or generator.info.digest != quote.model_digest:
             raise GenerationError(ErrorCode.UNKNOWN_MODEL)  # INF-025
+        if not self._provides(quote.network, generator.info):
+            raise GenerationError(ErrorCode.UNKNOWN_MODEL)
         return generator
 
     def begin(self, link: PeerLink, event: proto.RequestReceived) -> None:
@@ -141,5 +148,9 @@ class Service:
         kept_out = consumer in controls.block or consumer in self.forbidden
         return not kept_out and (network != DIRECT_NETWORK or controls.permits(consumer))
 
-    def _provides(self, network: bytes, model_digest: bytes) -> bool:
-        return network == DIRECT_NETWORK or self._networks.plays(network, MemberRole.PROVIDER, model_digest)
+    def _provides(self, network: bytes, model: ModelInfo) -> bool:
+        if network == DIRECT_NETWORK:
+            return True
+        if model.proxied and self._networks.stays_on_node(network):  # NET-052
+            return False
+        return self._networks.plays(network, MemberRole.PROVIDER, model.digest)

@@ -12,10 +12,12 @@ from .errors import (
     StoreUnavailableError,
 )
 from .keeper import Pending
-from .records import Identity, ReceiptState, Record, Role
+from .records import BOOKED, DUE, Identity, ReceiptState, Record, Role
 from .store import ReceiptStore
 
 __all__ = [
+    "BOOKED",
+    "DUE",
     "RECEIPTS_FILE",
     "AllowanceExhaustedError",
     "BrokenChainError",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mycellm_proto.economy import open_body
 
 from .errors import BrokenChainError, SequenceUsedError, StoreUnavailableError
-from .records import ReceiptState, Record
+from .records import DUE, ReceiptState, Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -53,9 +53,10 @@ class Admission:
         self._taken: dict[Identity, bytes] = {}
         self._undecided: set[Identity] = set()
 
-    async def admit(self, evidence: Evidence, *, allowance: int, now: float) -> Pending:
+    async def admit(self, evidence: Evidence, *, allowance: int | None, now: float) -> Pending:
         """See `ReceiptStore.admit`."""
-        record = Record.of("provider", evidence, ReceiptState.OPENED, now)
+        settlement = DUE if allowance is None else ""
+        record = Record.of("provider", evidence, ReceiptState.OPENED, now, settlement=settlement)
         identity = record.identity
         if identity in self._taken:
             raise self._used(record, self._taken[identity], decided=identity not in self._undecided)

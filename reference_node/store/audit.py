@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mycellm_proto.economy import close_body, quote_body
+from mycellm_proto.economy import DIRECT_NETWORK, close_body, quote_body
 from mycellm_proto.errors import ProtocolError
 from mycellm_proto.receipt import Finding, verify_double_open, verify_evidence
 from mycellm_proto.signed import HASH_SIZE, Signed
@@ -17,7 +17,7 @@ from .records import ReceiptState, Record
 from .schema import Base, FraudRow, ReceiptRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
@@ -55,8 +55,9 @@ class AuditedFraud:
 class Archive:
     """The receipts in a file, read-only. Methods raise `StoreUnavailableError`."""
 
-    def __init__(self, path: Path, connection: Connection) -> None:
+    def __init__(self, path: Path, connection: Connection, networks: Collection[bytes]) -> None:
         self._path = path
+        self._networks = networks
         self._connection = connection
 
     def receipts(self, *, prefix: str = "", last: int | None = None) -> Iterator[Audited]:
@@ -66,7 +67,7 @@ class Archive:
             " ORDER BY created, id"
         )
         for row in self._rows(chosen, (prefix.upper() + "%", -1 if last is None else last)):
-            yield audit(row)
+            yield audit(row, self._networks)
 
     def frauds(self) -> Iterator[AuditedFraud]:
         """The proofs of fraud, the oldest first."""
@@ -80,8 +81,11 @@ class Archive:
 
 
 @contextlib.contextmanager
-def open_archive(path: Path) -> Iterator[Archive | None]:
-    """The archive in ``path``; None where no node has stored anything yet. Raises `StoreError`."""
+def open_archive(path: Path, networks: Collection[bytes] = (DIRECT_NETWORK,)) -> Iterator[Archive | None]:
+    """The archive in ``path``; None where no node has stored anything yet. ``networks`` are those that its node knows.
+
+    Raises `StoreError`.
+    """
     if not path.exists():
         yield None
         return
@@ -92,12 +96,12 @@ def open_archive(path: Path) -> Iterator[Archive | None]:
         with connection:
             with readable(path):
                 filled = check_readable(connection, path)
-            yield Archive(path, connection) if filled else None
+            yield Archive(path, connection, networks) if filled else None
     finally:
         engine.dispose()
 
 
-def audit(row: RowMapping) -> Audited:
+def audit(row: RowMapping, networks: Collection[bytes] = (DIRECT_NETWORK,)) -> Audited:
     """Check one row of receipts: its evidence, and that the columns beside it say the same."""
     open_hash = row["open_hash"]
     shown = open_hash.hex() if isinstance(open_hash, bytes) else "?"
@@ -106,7 +110,7 @@ def audit(row: RowMapping) -> Audited:
         record = rows.read(row)
         quote = quote_body(record.evidence.quote)
         close = None if record.evidence.close is None else close_body(record.evidence.close)
-        findings = (*verify_evidence(record.evidence), *_check_columns(record))
+        findings = (*verify_evidence(record.evidence, networks=networks), *_check_columns(record))
     except (ValueError, ProtocolError) as error:
         finding = Finding(check="row", requirement=_STORED, problem=str(error))
         return Audited(id=shown, record=None, quote=None, close=None, findings=(finding,))

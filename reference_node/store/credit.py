@@ -55,11 +55,14 @@ class Credit:
         self._lapse(now)
         return self._allowance.used(network, now)
 
-    def cover(self, identity: Identity, ceiling: int, *, allowance: int, now: float) -> int:
+    def cover(self, identity: Identity, ceiling: int, *, allowance: int | None, now: float) -> int:
         """How much of ``ceiling`` this node owes the consumer; the allowance has room for the rest.
 
+        Without an allowance nothing is: a settlement node vouches for all of it.
         Raises `InsufficientCreditError` where no wait would help (NET-005), else `AllowanceExhaustedError` (NET-003).
         """
+        if allowance is None:
+            return 0
         owed = max(0, self.balance(identity.network, identity.consumer))  # NET-006, NET-008
         left = max(0, allowance - self.used(identity.network, now))
         if ceiling <= owed + left:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
+from .. import migrating
 from ..identity import HomeError, make_home
 from .errors import RevisionError, StoreUnavailableError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision. It is here, so that a file which is up to date opens without loading Alembic."""
 
 RECEIPTS_FILE = "receipts.db"
@@ -82,12 +83,10 @@ def upgrade(connection: Connection, path: Path) -> None:
     found = revision(connection)
     if found == HEAD:
         return
-    from alembic import command
-
     config = migrations(connection)
     if found is not None and not _is_known(config, found):
         raise _newer(path, found)
-    command.upgrade(config, HEAD)
+    migrating.upgrade(config, HEAD)
 
 
 def check_readable(connection: Connection, path: Path) -> bool:

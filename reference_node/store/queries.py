@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Integer, bindparam, cast, func, select
+from sqlalchemy import Integer, and_, bindparam, cast, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from . import rows
@@ -16,7 +16,7 @@ from .schema import ReceiptRow
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from .records import Identity
+    from .records import Identity, Record
 
 # Built once: building a statement costs more than running it, and these stand before first tokens.
 _OPENS = select(ReceiptRow.sequence, ReceiptRow.open_hash).where(
@@ -87,6 +87,20 @@ def latest_open(engine: Engine, network: bytes, provider: bytes, consumer: bytes
     with engine.connect() as connection:
         found = connection.execute(wanted).one_or_none()
     return None if found is None else (found.sequence, found.open_hash)
+
+
+def due(engine: Engine, network: bytes, started: float, quiet: float, most: int) -> list[Record]:
+    """See `ReceiptStore.due`."""
+    over = or_(~_RUNS, ReceiptRow.created < started)
+    wanted = (
+        select(ReceiptRow.__table__)
+        .where(ReceiptRow.settlement == literal_column("'due'"), ReceiptRow.network == network)
+        .where(or_(and_(_PROVIDER, over), and_(~_PROVIDER, ReceiptRow.updated < quiet)))
+        .order_by(ReceiptRow.created)
+        .limit(most)
+    )
+    with engine.connect() as connection:
+        return [rows.read(row) for row in connection.execute(wanted).mappings()]
 
 
 def load_credit(engine: Engine, now: float) -> Credit:

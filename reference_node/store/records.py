@@ -33,6 +33,11 @@ class ReceiptState(StrEnum):
     """Both agreed."""
 
 
+DUE = "due"
+"""Of a record's ``settlement``: the settlement node has not judged it yet."""
+BOOKED = "booked"
+"""Of a record's ``settlement``: the settlement node has it in its accounts. Other words are the codes of refusals."""
+
 _FINALITY = {
     ReceiptState.OPENED: 0,
     ReceiptState.REFUSED: 1,
@@ -58,6 +63,8 @@ class Record:
 
     ``ceiling``, ``claim`` and ``covered`` are in micro-credits; ``expires`` (the quote's) and the other times in
     seconds since 1970. ``covered``: the part of the ceiling that a provider owed the consumer when it took the open.
+    ``settlement``: empty in networks without a settlement node, else `DUE`, `BOOKED` or the code of its refusal, and
+    ``booked`` is what the settlement node said is booked.
     """
 
     role: Role
@@ -71,9 +78,20 @@ class Record:
     expires: int
     created: float
     updated: float
+    settlement: str = ""
+    booked: int = 0
 
     @classmethod
-    def of(cls, role: Role, evidence: Evidence, state: ReceiptState, now: float, covered: int = 0) -> Record:
+    def of(
+        cls,
+        role: Role,
+        evidence: Evidence,
+        state: ReceiptState,
+        now: float,
+        *,
+        covered: int = 0,
+        settlement: str = "",
+    ) -> Record:
         """The record of ``evidence``, whose signatures the protocol has checked. Raises `RemoteProtocolError`."""
         opened = open_body(evidence.open)
         return cls(
@@ -88,6 +106,7 @@ class Record:
             expires=quote_body(evidence.quote).expires,
             created=now,
             updated=now,
+            settlement=settlement,
         )
 
 
@@ -111,7 +130,10 @@ def claim_of(evidence: Evidence, state: ReceiptState, ceiling: int) -> int:
 
 
 def merge(old: Record, new: Record) -> Record:
-    """The better of two records of one open, part by part. What covered it is as the older one says."""
+    """The better of two records of one open, part by part. What covered it is as the older one says.
+
+    What is better than before is due at the settlement node again.
+    """
     paid = max(old.evidence, new.evidence, key=lambda evidence: evidence.ticks)
     ended = max(old.evidence, new.evidence, key=_completeness)  # the older one, where they are equal
     evidence = replace(
@@ -125,7 +147,8 @@ def merge(old: Record, new: Record) -> Record:
     if (evidence, state) == (old.evidence, old.state):
         return old
     claim = claim_of(evidence, state, old.ceiling)
-    return replace(old, evidence=evidence, state=state, claim=claim, updated=new.updated)
+    settlement = DUE if old.settlement or new.settlement else ""
+    return replace(old, evidence=evidence, state=state, claim=claim, updated=new.updated, settlement=settlement)
 
 
 def _completeness(evidence: Evidence) -> tuple[bool, bool]:

@@ -36,6 +36,8 @@ def columns(record: Record) -> dict[str, object]:
         "countersignature": evidence.countersignature,
         "created": record.created,
         "updated": record.updated,
+        "settlement": record.settlement,
+        "booked": record.booked,
     }
 
 
@@ -64,4 +66,6 @@ def read(row: RowMapping) -> Record:
         expires=row["expires"],
         created=row["created"],
         updated=row["updated"],
+        settlement=row["settlement"],
+        booked=row["booked"],
     )

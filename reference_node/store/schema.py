@@ -26,7 +26,8 @@ class ReceiptRow(Identified, Base):
 
     ``ceiling`` and ``claim`` are in micro-credits: what counts while the exchange runs and once it is over. The first
     ``covered`` of it are paid by what this node owed the consumer, the others by its allowance. ``expires`` is the
-    quote's. Salts are never here. The last two indexes hold all that balances are summed up from.
+    quote's. Salts are never here. ``settlement`` and ``booked`` are as in `Record`. Two indexes hold all that balances
+    are summed up from, the last one what is due at settlement nodes.
     """
 
     __tablename__ = "receipts"
@@ -36,6 +37,7 @@ class ReceiptRow(Identified, Base):
         Index("receipts_open", "open_hash"),
         Index("receipts_earned", "network", "provider", "state", "claim", sqlite_where=text("role = 'consumer'")),
         Index("receipts_drawn", "network", "consumer", "state", "claim", "covered", sqlite_where=text("covered > 0")),
+        Index("receipts_due", "network", "created", sqlite_where=text("settlement = 'due'")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,6 +59,8 @@ class ReceiptRow(Identified, Base):
     countersignature: Mapped[bytes | None]
     created: Mapped[float]
     updated: Mapped[float]
+    settlement: Mapped[str] = mapped_column(server_default=text("''"))
+    booked: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class SequenceRow(Base):

@@ -113,6 +113,7 @@ def _encode(record: Record) -> bytes:
             close.to_value() if close else None,
             evidence.countersignature,
             record.covered,
+            record.settlement,
         ]
     )
 
@@ -128,5 +129,6 @@ def _decode(payload: bytes) -> Record:
         close=None if close is None else Signed.from_value(close),
         countersignature=countersignature,
     )
-    (covered,) = later or (0,)  # entries of the first version end before it
-    return Record.of(role, evidence, ReceiptState(state), created / 1000, covered)
+    # Older entries end before one or both of these.
+    covered, settlement = later[0] if later else 0, later[1] if len(later) > 1 else ""
+    return Record.of(role, evidence, ReceiptState(state), created / 1000, covered=covered, settlement=settlement)

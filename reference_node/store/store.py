@@ -25,7 +25,7 @@ from .records import ReceiptState, Record
 from .spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -101,14 +101,15 @@ class ReceiptStore:
         self._writing.shutdown()
         self._reading.shutdown()
 
-    async def record(self, role: Role, evidence: Evidence, state: ReceiptState) -> None:
+    async def record(self, role: Role, evidence: Evidence, state: ReceiptState, settlement: str = "") -> None:
         """Keep ``evidence``, whose signatures the protocol has checked. What is kept only ever improves.
 
+        ``settlement`` is `DUE` where a settlement node keeps the accounts and this side shows it what it has.
         Returns when it is on the disk; while the database cannot be written, when it is in the spool, or else in
         memory until it can. Raises `SequenceUsedError` where another open holds the identity (both are then kept as
         proof of fraud), and `StoreUnavailableError` where too much waits already.
         """
-        await self._keeper.submit(Record.of(role, evidence, state, self._clock()))
+        await self._keeper.submit(Record.of(role, evidence, state, self._clock(), settlement=settlement))
 
     def at_risk(self, evidence: Evidence) -> bool:
         """Whether a crash would lose what was recorded of this open: no disk has it (RCP-044, RCP-055)."""
@@ -156,9 +157,10 @@ class ReceiptStore:
 
     # Provider
 
-    async def admit(self, evidence: Evidence, *, allowance: int, now: float) -> Pending:
+    async def admit(self, evidence: Evidence, *, allowance: int | None, now: float) -> Pending:
         """Take an open once and for ever, and its ceiling out of what this node owes the consumer and, beyond that,
-        out of ``allowance`` (micro-credits in 24 hours).
+        out of ``allowance`` (micro-credits in 24 hours); out of neither where that is None, since a settlement node
+        keeps the accounts, and the record is due there once it is over.
 
         Returns as soon as that is decided; await the result before the END of the answer is sent. ``now`` is in
         seconds since 1970. Raises `SequenceUsedError`, `BrokenChainError`, `ShortOfCreditError` (one of its two
@@ -166,6 +168,31 @@ class ReceiptStore:
         """
         self._check_available()
         return await self._admission.admit(evidence, allowance=allowance, now=now)
+
+    # Settlement
+
+    async def due(self, network: bytes, *, started: float, quiet: float, most: int) -> list[Record]:
+        """What the settlement node of ``network`` has not judged, the oldest first: of a provider all that is over,
+        which what was opened before ``started`` is, and of a consumer what has not changed since ``quiet``.
+
+        Raises `StoreUnavailableError`.
+        """
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        with readable(self._path):
+            return await loop.run_in_executor(
+                self._reading, queries.due, self._files.reader, network, started, quiet, most
+            )
+
+    async def judged(self, judgements: Sequence[tuple[Record, str, int]]) -> None:
+        """Keep what a settlement node said of these records: a word for ``settlement``, and what is booked.
+
+        What has become better meanwhile stays due. Raises `StoreUnavailableError`.
+        """
+        self._check_open()
+        with readable(self._path):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writing, writer.judged, self._files.writer, judgements)
 
     async def _open_hashes(self, identity: Identity) -> Mapping[int, bytes]:
         loop = asyncio.get_running_loop()

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 _FIND = select(ReceiptRow.__table__).where(ReceiptRow.role == bindparam("role"), *matches(ReceiptRow))
 _INSERT = insert(ReceiptRow)
 _IMPROVE = update(ReceiptRow).where(ReceiptRow.id == bindparam("row"))
+_JUDGE = (
+    update(ReceiptRow)
+    .where(
+        ReceiptRow.open_hash == bindparam("of_open"),
+        ReceiptRow.role == bindparam("of_role"),
+        ReceiptRow.updated == bindparam("seen"),
+    )
+    .values(settlement=bindparam("word"), booked=bindparam("amount"))
+)
 _KEEP_FRAUD = sqlite.insert(FraudRow).on_conflict_do_nothing()
 
 
@@ -71,6 +80,16 @@ def _keep_fraud(connection: Connection, first: Record, second: Record) -> None:
         "seen": second.created,
     }
     connection.execute(_KEEP_FRAUD, pair)
+
+
+def judged(engine: Engine, judgements: Sequence[tuple[Record, str, int]]) -> None:
+    """Note what a settlement node said of records that are as it saw them. Raises `SQLAlchemyError`."""
+    changes = [
+        {"of_role": record.role, "of_open": record.open_hash, "seen": record.updated, "word": word, "amount": amount}
+        for record, word, amount in judgements
+    ]
+    with engine.begin() as connection:
+        connection.execute(_JUDGE, changes)
 
 
 def take_sequences(engine: Engine, network: bytes, provider: bytes, count: int) -> int:

@@ -24,4 +24,6 @@ def record(inputs: Inputs) -> Outcome:
 def address(inputs: Inputs) -> Outcome:
     """An address that may be dialed, or not."""
     where = (bytes.fromhex(inputs["ip"]), int(inputs["port"]))
-    return accept() if admissible((where,), Source[inputs["source"]]) else {"verdict": "reject"}
+    told_at = inputs["told_at"]
+    beside = None if told_at is None else (bytes.fromhex(told_at), int(inputs["port"]))
+    return accept() if admissible((where,), Source[inputs["source"]], beside) else {"verdict": "reject"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mycellm_proto.answer import Chunk
 from mycellm_proto.connection import Connection
-from mycellm_proto.content import decode_content
+from mycellm_proto.content_codec import decode_content
 from mycellm_proto.economy import Open, close_body, open_body
 from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.events import CloseConnection, Event, Failed, ModelsChanged, RequestRefused, Settled, WriteStream
@@ -13,7 +14,6 @@ from mycellm_proto.frames import (
     LIMITS,
     Accept,
     Cancel,
-    Chunk,
     Countersign,
     End,
     Error,
@@ -107,8 +107,8 @@ class _Play:
                 connection.request(self._order(frame), now)
             case Accept(input_tokens=tokens):
                 connection.accept(stream, tokens)
-            case Chunk(text=text, tokens=tokens):
-                connection.chunk(stream, text, tokens, now)
+            case Chunk():
+                connection.chunk(stream, frame, now)
             case Cancel():
                 connection.cancel(stream, now)
             case End(close=close):

@@ -22,6 +22,7 @@ FAMILIES: Mapping[str, Callable[[Inputs], Outcome]] = {
     "quote": payment.quote,
     "open": payment.opened,
     "commitments": payment.commitments,
+    "answer": payment.answer,
     "ticks": payment.ticks,
     "billing": settlement.billing,
     "close": settlement.close,

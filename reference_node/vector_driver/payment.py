@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import IntEnum
+from typing import Any
 
 from mycellm_proto.admission import admit
+from mycellm_proto.answer import Chunk, Reading, join
 from mycellm_proto.codec import decode, encode
-from mycellm_proto.content import ChatRequest, decode_content
-from mycellm_proto.economy import quote_body, read_quote
+from mycellm_proto.content import ChatRequest, Content, FinishReason, ToolMode
+from mycellm_proto.content_codec import decode_content
+from mycellm_proto.economy import quote_body, read_quote, response_commitment
 from mycellm_proto.errors import ErrorCode, RemoteProtocolError
 from mycellm_proto.frames import FrameType, Request, decode_frame
 from mycellm_proto.framing import RawFrame
@@ -23,19 +27,23 @@ def content(inputs: Inputs) -> Outcome:
     return outcome_of(lambda: accept(request=_shown(decode_content(octets(inputs["hex"])))))
 
 
-def _shown(request: ChatRequest) -> Outcome:
-    sampling = {name: value for name, value in asdict(request.sampling).items() if value is not None}
-    if "seed" in sampling:
-        sampling["seed"] = str(sampling["seed"])
-    return {
-        "operation": request.operation.name,
-        "model": request.model,
-        "messages": [{"role": each.role.name, "content": each.content} for each in request.messages],
-        "max_tokens": request.max_tokens,
-        "deadline_ms": request.deadline_ms,
-        "stop": list(request.stop),
-        "sampling": sampling,
-    }
+def _shown(request: Content) -> Outcome:
+    """Every parameter that is set, under its name; a seed in text, since not every reader has integers of 64 bits."""
+    shown: Any = _plain(asdict(request))
+    if "seed" in shown.get("sampling", {}):
+        shown["sampling"]["seed"] = str(shown["sampling"]["seed"])
+    if isinstance(request, ChatRequest) and isinstance(request.tool_choice, ToolMode):
+        shown["tool_choice"] = int(request.tool_choice)  # a name is a tool's
+    return {"operation": request.operation.name, **shown}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        shown = {name: each for name, each in value.items() if each is not None and (each != () or name == "stop")}
+        return {name: _plain(each) for name, each in shown.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.name if isinstance(value, IntEnum) else value
 
 
 def quote(inputs: Inputs) -> Outcome:
@@ -68,6 +76,27 @@ def opened(inputs: Inputs) -> Outcome:
         # What closes a connection elsewhere only refuses the first frame of a request (ERR-006).
         return refused(error) if error.code is not ErrorCode.ENCODING else {"verdict": "reject", "code": "MALFORMED"}
     return accept(sequence=admitted.open.sequence, ceiling=admitted.open.ceiling, ticks=admitted.meter.ticks)
+
+
+def answer(inputs: Inputs) -> Outcome:
+    """CHUNK frames and the reason of END, as the consumer takes them or gives up."""
+    return outcome_of(lambda: _read(inputs))
+
+
+def _read(inputs: Inputs) -> Outcome:
+    reading = Reading(decode_content(bytes.fromhex(inputs["content"])))
+    chunks = []
+    for each in inputs["chunks"]:
+        body = bytes.fromhex(each)
+        chunk = decode_frame(RawFrame(type=FrameType.CHUNK, body=body, size=len(body)))
+        assert isinstance(chunk, Chunk)  # by its type
+        reading.take(chunk)
+        chunks.append(chunk)
+    finish = FinishReason(inputs["finish"])
+    reading.end(finish)
+    whole, tokens = join(chunks), sum(chunk.tokens for chunk in chunks)
+    response = response_commitment(bytes.fromhex(inputs["salt"]), whole, finish, tokens)
+    return accept(answer=encode(whole.to_value(finish, tokens)).hex(), response=response.hex())
 
 
 def commitments(inputs: Inputs) -> Outcome:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from mycellm_proto.answer import Answer, Chunk
 from mycellm_proto.codec import decode
 from mycellm_proto.consumer import ConsumerExchange
 from mycellm_proto.content import ChatRequest, FinishReason, Message, Role
 from mycellm_proto.economy import Close, check_countersignature, close_body, open_body, quote_body, response_commitment
 from mycellm_proto.errors import ErrorCode, ProtocolError
 from mycellm_proto.events import Ended, Failed
-from mycellm_proto.frames import Accept, Chunk, End
+from mycellm_proto.frames import Accept, End
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.order import Order
 from mycellm_proto.receipt import decode_receipt, verify_double_open, verify_receipt
@@ -34,7 +35,7 @@ def billing(inputs: Inputs) -> Outcome:
     close = Close(
         open=signed_open.digest(Context.OPEN),
         request=open_body(signed_open).request,
-        response=response_commitment(bytes.fromhex(inputs["salt"]), text, finish, tokens),
+        response=response_commitment(bytes.fromhex(inputs["salt"]), Answer(text=text), finish, tokens),
         model_digest=quote.model_digest,
         input_tokens=inputs["input_tokens"],
         output_tokens=tokens,

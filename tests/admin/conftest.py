@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from reference_node.admin import Drain, create_admin, drain_routes, owner_routes
+from reference_node.admin import Drain, create_admin, drain_routes, model_routes, owner_routes
 from reference_node.api import ApiServer
 from reference_node.config import resolve
+from reference_node.node.local import LocalModels
 from reference_node.owner import Owner
 from tests.api.conftest import Reply, Served
 from tests.api.fakes import FakeNode
@@ -68,12 +69,15 @@ async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
     settings = resolve({"home": (str(home),), "api": ("127.0.0.1:0",), "model": ("fake-chat",)}, {}).settings
     node = Provider(owner=Owner.open(settings))
     node.over.set()
-    left = asyncio.Event()
+    left, local = asyncio.Event(), LocalModels(settings, None, lambda: None)
     server = await ApiServer.start(
         node,
         settings,
         None,
-        lambda exchanges: create_admin(KEY, [owner_routes(node.owner), drain_routes(Drain(node, exchanges, left.set))]),
+        lambda exchanges: create_admin(
+            KEY,
+            [owner_routes(node.owner), model_routes(local), drain_routes(Drain(node, exchanges, left.set))],
+        ),
     )
     yield Admin(server=server, node=node, key=None, home=home, provider=node, left=left)
     await server.aclose(0)

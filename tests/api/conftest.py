@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -135,3 +136,22 @@ async def start(tmp_path: Path) -> AsyncIterator[Starter]:
 @pytest.fixture
 async def api(start: Starter) -> Served:
     return await start()
+
+
+@pytest.fixture(params=["local", "remote"])
+async def scripted(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """The API with the scripted engine, on this node and on a peer over QUIC: every test runs on both."""
+    from .both import serve_scripted
+
+    async with AsyncExitStack() as stack:
+        served = await serve_scripted(stack, tmp_path, request.param, default_model="scripted")
+        yield served
+        for client in served.clients:
+            await client.close()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What a test opens is closed after it."""
+    async with AsyncExitStack() as stack:
+        yield stack

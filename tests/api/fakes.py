@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from mycellm_proto.content import ChatRequest, FinishReason
-from reference_node.generation import Delta, Event, Finished, Generator, ModelInfo, Started
+from mycellm_proto.content import Content, FinishReason, Operation
+from mycellm_proto.features import FEATURES
+from reference_node.generation import Abilities, Delta, Event, Finished, Generator, ModelInfo, Started
 
-Script = Callable[[ChatRequest], AsyncGenerator[Event, None]]
+Script = Callable[[Any], AsyncGenerator[Event, None]]
+
+
+EVERYTHING = Abilities(operations=frozenset(Operation), parameters=frozenset(FEATURES))
 
 
 def info(model_id: str = "fake-chat", context: int = 2048) -> ModelInfo:
-    return ModelInfo(id=model_id, digest=bytes(32), context_length=context, owner="tests", created=1_700_000_000)
+    return ModelInfo(
+        id=model_id,
+        digest=bytes(32),
+        context_length=context,
+        owner="tests",
+        created=1_700_000_000,
+        abilities=EVERYTHING,
+    )
 
 
-async def hello(_request: ChatRequest) -> AsyncGenerator[Event, None]:
+async def hello(_request: Content) -> AsyncGenerator[Event, None]:
     """Five tokens in, "Hello, world" in three tokens and an end-of-text out."""
     yield Started(input_tokens=5)
     for text in ("Hel", "", "lo, world"):
@@ -25,7 +37,7 @@ async def hello(_request: ChatRequest) -> AsyncGenerator[Event, None]:
 
 
 def ends(reason: FinishReason, *texts: str) -> Script:
-    async def script(_request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def script(_request: Content) -> AsyncGenerator[Event, None]:
         yield Started(input_tokens=5)
         for text in texts:
             yield Delta(text=text, tokens=1)
@@ -35,7 +47,7 @@ def ends(reason: FinishReason, *texts: str) -> Script:
 
 
 def raises(error: Exception, *texts: str, started: bool = True) -> Script:
-    async def script(_request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def script(_request: Content) -> AsyncGenerator[Event, None]:
         if started:
             yield Started(input_tokens=5)
         for text in texts:
@@ -54,7 +66,7 @@ class Endless:
         self.silent = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def __call__(self, _request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def __call__(self, _request: Content) -> AsyncGenerator[Event, None]:
         try:
             if self.started:
                 yield Started(input_tokens=5)
@@ -72,9 +84,9 @@ class Scripted:
 
     script: Script = hello
     info: ModelInfo = field(default_factory=info)
-    requests: list[ChatRequest] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
 
-    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         self.requests.append(request)
         return self.script(request)
 
@@ -87,6 +99,7 @@ class FakeNode:
     is_ready: bool = True
     status: str = "ok"
     quic: str = "127.0.0.1:7420"
+    owners: list[bytes | None] = field(default_factory=list)
 
     @property
     def catalog(self) -> FakeNode:
@@ -95,7 +108,8 @@ class FakeNode:
     def models(self) -> Sequence[ModelInfo]:
         return [generator.info for generator in self.generators]
 
-    def find(self, model_id: str) -> Generator | None:
+    def find(self, model_id: str, owner: bytes | None = None) -> Generator | None:
+        self.owners.append(owner)
         return next((generator for generator in self.generators if generator.info.id == model_id), None)
 
     def ready(self) -> bool:

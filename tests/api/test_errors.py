@@ -116,6 +116,6 @@ async def test_while_the_model_starts_its_requests_are_told_so(start: Starter) -
 
 async def test_an_unknown_model_is_404_with_the_known_ones(api: Served) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        await api.sdk().chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "Hi"}])
+        await api.sdk().chat.completions.create(model="other-9", messages=[{"role": "user", "content": "Hi"}])
     assert caught.value.code == "model_not_found"
     assert "fake-chat" in str(caught.value)

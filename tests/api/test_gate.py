@@ -39,6 +39,12 @@ async def test_health_is_503_with_progress_until_the_node_is_ready(start: Starte
     assert {"node_id", "quic", "status"} <= set(reply.json)
 
 
+async def test_a_client_that_looks_whether_something_is_there_sees_it(start: Starter) -> None:
+    api = await start(key=KEY)
+    assert (await api.ask("GET", "/")).json["api"] == "/v1"
+    assert (await api.ask("GET", "/v1/")).status == 401
+
+
 async def test_with_a_key_nothing_but_health_is_said_without_it(start: Starter) -> None:
     api = await start(key=KEY)
     health = await api.ask("GET", "/health", host="anything.example")

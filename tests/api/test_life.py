@@ -173,7 +173,7 @@ async def test_exchanges_are_bounded(start: Starter, monkeypatch: pytest.MonkeyP
     writer.close()
     await endless.closed.wait()
     for _ in range(3):  # a refused request gives its place back
-        assert (await api.chat(n=2)).status == 400
+        assert (await api.chat(n=0)).status == 400
 
 
 async def test_the_memory_for_bodies_is_bounded(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reference_node.api import body as body_module
-from reference_node.api.schemas import REFUSED, WITHOUT_EFFECT
+from reference_node.api.chat_body import REFUSED, WITHOUT_EFFECT
 
 if TYPE_CHECKING:
     from .conftest import Served
 
 USER = [{"role": "user", "content": "Hi"}]
+CALLS = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+F = {"type": "function", "function": {"name": "f"}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "s"}}
 ASKING: dict[str, Any] = {
-    "tools": [{"type": "function", "function": {"name": "f"}}],
-    "tool_choice": "required",
     "functions": [{"name": "f"}],
     "function_call": {"name": "f"},
-    "response_format": {"type": "json_object"},
-    "n": 2,
-    "logprobs": True,
-    "top_logprobs": 3,
-    "logit_bias": {"1": 5},
     "modalities": ["text", "audio"],
     "mirostat": 2,
     "best_of": 1_000_000_000,
@@ -63,13 +59,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"messages": []}, "messages"),
     ({"messages": USER * 4097}, "messages"),
     ({"messages": ["Hi"]}, "messages[0]"),
-    ({"messages": [{"role": "user"}]}, "messages[0].content"),
-    ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
+    ({"messages": [{"role": "user"}]}, "messages[0]"),
+    ({"messages": [{"role": "user", "content": None}]}, "messages[0]"),
     ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0]"),
+    ({"messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}, "messages"),
+    ({"messages": [{"role": "user", "tool_call_id": "c", "content": "x"}]}, "messages[0]"),
+    ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "user", "content": "x", "tool_calls": CALLS}]}, "messages[0]"),
+    ({"messages": [{"role": "assistant", "tool_calls": CALLS * 2}]}, "messages"),
+    ({"messages": [{"role": "assistant", "tool_calls": CALLS * 65}]}, "messages[0].tool_calls"),
     ({"messages": [*USER, {"role": "god", "content": "x"}]}, "messages[1].role"),
-    ({"messages": [{"role": "user", "content": "x", "name": "n"}]}, "messages[0].name"),
-    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]}, "messages[0].tool_calls"),
+    ({"messages": [{"role": "user", "content": "x", "name": "n" * 129}]}, "messages[0].name"),
+    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]}, "messages[0].tool_calls[0].id"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
     ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content"),
     ({"messages": [{"role": "user", "content": [{"type": "text", "text": 1}]}]}, "messages[0].content"),
@@ -77,7 +79,26 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": [{"type": "text", "text": ""}] * 4097}]}, "messages[0].content"),
     ({"stream": "yes"}, "stream"),
     ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
-    ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+    ({"stream_options": {"include_obfuscation": 1}}, "stream_options.include_obfuscation"),
+    ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
+    ({"tools": [{"type": "function", "function": {"name": ""}}]}, "tools[0].function.name"),
+    ({"tools": [{"type": "function", "function": {"name": "f", "parameters": []}}]}, "tools[0].function.parameters"),
+    ({"tools": [F, F]}, "tools"),
+    ({"tools": [F] * 513}, "tools"),
+    ({"tools": [F], "tool_choice": "any"}, "tool_choice"),
+    ({"tools": [F], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
+    ({"parallel_tool_calls": 1}, "parallel_tool_calls"),
+    ({"response_format": {"type": "xml"}}, "response_format.type"),
+    ({"response_format": SCHEMA}, "response_format"),
+    ({"logit_bias": {"x": 1}}, "logit_bias"),
+    ({"logit_bias": {"1": 101}}, "logit_bias.1"),
+    ({"logit_bias": {"4294967296": 1}}, "logit_bias"),
+    ({"logit_bias": {str(token): 1 for token in range(1025)}}, "logit_bias"),
+    ({"logprobs": 1}, "logprobs"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+    ({"top_logprobs": 1}, "top_logprobs"),
+    ({"repetition_penalty": 0}, "repetition_penalty"),
+    ({"reasoning_effort": "hard"}, "reasoning_effort"),
     ({"max_tokens": 0}, "max_tokens"),
     ({"max_tokens": 1_000_001}, "max_tokens"),
     ({"max_tokens": 1.5}, "max_tokens"),
@@ -104,6 +125,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"stop": ["a"] * 5}, "stop"),
     ({"stop": [1]}, "stop[0]"),
     ({"n": True}, "n"),
+    ({"n": 0}, "n"),
+    ({"n": 17}, "n"),
+    ({"n": 1_000_000_000}, "n"),
     ({"n": 1.0}, "n"),
 ]
 
@@ -185,7 +209,7 @@ async def test_a_compressed_body_is_refused(api: Served) -> None:
     ("GET", "/v1/models/", 404),
     ("GET", "/v1/models/none", 404),
     ("GET", "/docs", 404),
-    ("GET", "/openapi.json", 404),
+    ("GET", "/redoc", 404),
 ])  # fmt: skip
 async def test_the_router_refuses_in_the_same_shape(api: Served, method: str, path: str, status: int) -> None:
     reply = await api.ask(method, path)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import cbor2
 
 from mycellm_proto import codec
-from mycellm_proto.frames import Chunk, encode
+from mycellm_proto.answer import Chunk
+from mycellm_proto.frames import encode
 
 BODY = codec.encode({**{key: bytes([key]) * 32 for key in range(5)}, 5: 1 << 40, 6: 8192, 7: "a model's id", 8: None})
 """An open as it travels: five hashes and keys, three numbers, a text."""

@@ -23,10 +23,12 @@ from tokenizers import Tokenizer
 from mycellm_proto.content import ChatRequest, Message, Role, Sampling
 from reference_node.engine import Device, Engine, EngineOptions
 from reference_node.engine.pool import HostPool, KvShape
+from reference_node.engine.preparation import Preparation
 from reference_node.engine.runner import ROW_BY_ROW, PooledRunner
 from reference_node.engine.session import open_session
 from reference_node.generation import Delta, Finished, ModelInfo
 from reference_node.models import InstalledModel
+from tests.bench.asking import chat
 from tests.bench.bare_loop import BareLoop
 from tests.engine.asking import agreement, default_model, prompts
 
@@ -78,18 +80,20 @@ def _measure(model: InstalledModel, rounds: int) -> dict[str, Any]:
         capacity=CAPACITY, dtype=np.float32,
     )  # fmt: skip
     runner = PooledRunner(session, HostPool(shape), manifest.vocabulary, batched=manifest.variant not in ROW_BY_ROW)
-    tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
+    file = model.folder / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(file))
+    preparation = Preparation(manifest, tokenizer, file)
     bare = BareLoop(session, shape, manifest.vocabulary, batched=True)
-    return asyncio.run(_interleaved(model, tokenizer, runner, bare=bare, rounds=rounds))
+    return asyncio.run(_interleaved(model, preparation, runner, bare=bare, rounds=rounds))
 
 
 async def _interleaved(
-    model: InstalledModel, tokenizer: Tokenizer, runner: PooledRunner, *, bare: BareLoop, rounds: int
+    model: InstalledModel, preparation: Preparation, runner: PooledRunner, *, bare: BareLoop, rounds: int
 ) -> dict[str, Any]:
     info = ModelInfo(id=model.id, digest=model.digest, context_length=CAPACITY, owner="", created=0)
-    engine = Engine(info, model.manifest, tokenizer, runner, device=Device.CPU, queue_limit=1)
-    prompt = engine._encode((Message(role=Role.USER, content=STORY),))
-    long = (tokenizer.encode(" ".join(["The sea is deep."] * 300)).ids)[:PREFILLED]
+    engine = Engine(info, model.manifest, preparation, runner, device=Device.CPU, queue_limit=1)
+    prompt = list(engine.prompt_of(chat(STORY)))
+    long = preparation.encode(" ".join(["The sea is deep."] * 300))[:PREFILLED]
     await _node_round(engine)
     bare.decode_rate(prompt, DECODED - 1)
     node, raw, first, prefill = [], [], [], []

@@ -22,16 +22,18 @@ from tokenizers import Tokenizer
 from reference_node.engine import Device, Engine, EngineOptions
 from reference_node.engine.options import default_threads
 from reference_node.engine.pool import HostPool, KvShape, choose_capacity
+from reference_node.engine.preparation import Preparation
 from reference_node.engine.runner import ROW_BY_ROW, PooledRunner
 from reference_node.engine.session import Session, open_session
 from reference_node.generation import ModelInfo
 from reference_node.models import InstalledModel
 from tests.bench import other_engines
-from tests.bench.asking import STORY, chat, decode_together, first_token, story_of
+from tests.bench.asking import SCHEMA, STORY, chat, decode_together, first_token, story_of
 from tests.bench.bare_loop import BareLoop
 from tests.engine.asking import default_model
 
 STREAMS, PROMPTS = (1, 4, 8, 16), (128, 512, 2048)
+SCHEMA_STREAMS = (1, 4)
 LONG = 4096
 CONTEXT, SHORT_CONTEXT = 8192, 1024
 STEPS = 48
@@ -54,6 +56,7 @@ def run(quick: bool) -> dict[str, Any]:
             "prefill": {length: asyncio.run(bench.prefill(length, rounds)) for length in PROMPTS},
             "behind_a_long_prompt": asyncio.run(bench.behind(1 if quick else 3)),
             "second_turn": asyncio.run(bench.second_turn(1 if quick else 3)),
+            "json_schema": {streams: asyncio.run(bench.json_schema(streams, rounds)) for streams in SCHEMA_STREAMS},
         }
         if not quick:
             q8 = _Bench(default_model(Path(home), "q8"))
@@ -65,7 +68,8 @@ class _Bench:
     def __init__(self, model: InstalledModel) -> None:
         self._model, self._manifest, self.variant = model, model.manifest, model.manifest.variant
         self._session: Session = open_session(model.folder / self._manifest.graph, EngineOptions(), Device.CPU)
-        self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
+        file = model.folder / "tokenizer.json"
+        self._preparation = Preparation(model.manifest, Tokenizer.from_file(str(file)), file)
 
     def _shape(self, slots: int, context: int) -> KvShape:
         manifest = self._manifest
@@ -82,7 +86,7 @@ class _Bench:
             self._session, pool, self._manifest.vocabulary, batched=self.variant not in ROW_BY_ROW
         )  # fmt: skip
         info = ModelInfo(id=self._model.id, digest=self._model.digest, context_length=context, owner="", created=0)
-        return Engine(info, self._manifest, self._tokenizer, runner, device=Device.CPU, queue_limit=2 * slots)
+        return Engine(info, self._manifest, self._preparation, runner, device=Device.CPU, queue_limit=2 * slots)
 
     def _raw(self, slots: int, context: int) -> list[BareLoop]:
         return [
@@ -107,6 +111,22 @@ class _Bench:
             return await _compare(node, bare, rounds)
         finally:
             await engine.aclose()
+
+    async def json_schema(self, streams: int, rounds: int) -> dict[str, Any]:
+        """Answers that obey a schema, against free ones, on one engine."""
+        engine = self._engine(streams, SHORT_CONTEXT)
+
+        async def held() -> float:
+            return await decode_together(engine, streams, STEPS, SCHEMA)
+
+        async def free() -> float:
+            return await decode_together(engine, streams, STEPS)
+
+        try:
+            compared = await _compare(held, free, rounds)
+        finally:
+            await engine.aclose()
+        return {"aim": ">= 0.8", "schema": compared["node"], "free": compared["raw"], "ratio": compared["ratio"]}
 
     async def prefill(self, length: int, rounds: int) -> dict[str, Any]:
         """One prompt; the engine's time is that until the first token's text."""
@@ -179,7 +199,7 @@ class _Bench:
         }
 
     def _encode(self, engine: Engine, text: str) -> list[int]:
-        return engine._encode(chat(text).messages)
+        return list(engine.prompt_of(chat(text)))
 
 
 async def _compare(

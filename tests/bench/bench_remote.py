@@ -16,9 +16,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from mycellm_proto.answer import Chunk
 from mycellm_proto.content import ChatRequest, Message, Role
 from mycellm_proto.economy import DIRECT_NETWORK, Quote, sign
-from mycellm_proto.frames import Accept, Chunk, Request, UnknownFrame, encode
+from mycellm_proto.frames import Accept, Request, UnknownFrame, encode
 from mycellm_proto.grease import RESERVED
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.order import place_order

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import nacl.signing
 
+from mycellm_proto.answer import Chunk
 from mycellm_proto.economy import close_body, countersign, open_body, sign
 from mycellm_proto.events import ChunkReceived, Failed, Settled
 from mycellm_proto.limits import MAX_TICK_VALUE
@@ -18,6 +19,7 @@ from tests.store.evidence import opened, settled
 
 TOKENS = 200
 PRICE_OUT = 4
+WORD = Chunk(text="word ", tokens=1)
 
 
 def measure(quick: bool) -> dict[str, object]:
@@ -45,14 +47,14 @@ def _vanishing(rounds: int) -> dict[str, object]:
         sent, eager = 0, chance.choice([0.3, 0.6, 0.95])
         for _ in range(chance.randrange(80)):
             exchange = pair.responder.connection.provider(stream)
-            if exchange is not None and chance.random() < eager and exchange.ready("word ", 1, pair.now):
-                pair.responder.connection.chunk(stream, "word ", 1, pair.now)
+            if exchange is not None and chance.random() < eager and exchange.ready(WORD, pair.now):
+                pair.responder.connection.chunk(stream, WORD, pair.now)
                 sent += 1
             else:
                 pair.passed_on()
         for side in (pair.initiator, pair.responder):
             side.collect()
-        got = offer.owed(INPUT, sum(each.tokens for each in pair.initiator.all(ChunkReceived)))
+        got = offer.owed(INPUT, sum(each.chunk.tokens for each in pair.initiator.all(ChunkReceived)))
         for side in (pair.initiator, pair.responder):
             side.connection.connection_lost(0)
             side.collect()

@@ -24,13 +24,33 @@ if TYPE_CHECKING:
     from reference_node.node.peer_link import PeerLink
 
 
-def desk(settings: Settings, node: bytes) -> Desk:
+def desk(networks: Networks) -> Desk:
     async def reach(_: Contact) -> PeerLink:
         raise NetworkError("Nobody is reached from here.")
 
-    return Desk(
-        Networks(NetworksFolder(settings.home, node), node, time.time), now=time.time, reach=reach, card=lambda: None
-    )
+    return Desk(networks, now=time.time, reach=reach, card=lambda: None)
+
+
+class Balances:
+    """Of a member that has a thousand, some of it reserved."""
+
+    async def show(self, name: str | None = None) -> dict[str, object]:
+        if name == "nowhere":
+            raise NetworkError("This node is in no network 'nowhere'.")
+        row = {"id": "00" * 32, "name": "lab", "balance": 1000, "reserved": 300, "available": 700}
+        return {"balances": [row]}
+
+
+class Discovery:
+    """Of a node that knows one other, and asked two."""
+
+    async def find(self, network: bytes | None = None) -> int:
+        return 2
+
+    def view(self, network: bytes | None = None) -> dict[str, object]:
+        record = {"network": "direct", "node_id": "myc1x", "addresses": ["192.0.2.7:7420"], "state": "reached"}
+        seen = {"node_id": "myc1y", "addresses": ["192.168.1.9:7420"]}
+        return {"direct": False, "mdns": True, "records": [record], "lan": [seen] if network is None else []}
 
 
 class Node(FakeNode):
@@ -38,6 +58,9 @@ class Node(FakeNode):
 
     owner: Owner
     desk: Desk
+    networks: Networks
+    balances = Balances()
+    discovery = Discovery()
 
     @classmethod
     async def start(cls, settings: Settings, identity: Identity) -> Node:
@@ -45,15 +68,22 @@ class Node(FakeNode):
             raise PermissionError(13, "Permission denied")
         if os.environ.get("FAKE_NODE_CONVERTS"):
             threading.Thread(target=threading.Event().wait).start()  # never ends, as a conversion nearly does
-        made = cls(generators=[Scripted(info=info(settings.model))], quic=f"{settings.quic.host}:7421")
+        made = cls(generators=[Scripted(info=info(settings.first_model))], quic=f"{settings.quic.host}:7421")
         made.owner = Owner.open(settings)
-        made.desk = desk(settings, identity.node_id)
+        node = identity.node_id
+        made.networks = Networks(NetworksFolder(settings.home), node, time.time)
+        made.desk = desk(made.networks)
         return made
 
     def where_reached(self) -> list[Address]:
         return [Address(host="127.0.0.1", port=7421)]
 
     running = 0
+
+    @property
+    def local(self) -> object:
+        """No test of the command line loads a model."""
+        return None
 
     def hold(self, held: bool) -> None:
         self.held = held

@@ -33,7 +33,7 @@ def test_flag_beats_environment_beats_file_beats_default(run: Runner, monkeypatc
     rows = {row["name"]: row for row in run("config", "--slots", "4", "--json").json["settings"]}
     assert (rows["slots"]["value"], rows["slots"]["source"]) == (4, "flag --slots")
     assert (rows["threads"]["value"], rows["threads"]["source"]) == (3, "environment MYCELLM_THREADS")
-    assert (rows["model"]["value"], rows["model"]["source"]) == ("file", f"file {run.home / 'config.toml'}")
+    assert (rows["model"]["value"], rows["model"]["source"]) == (["file"], f"file {run.home / 'config.toml'}")
     assert (rows["context"]["value"], rows["context"]["source"]) == (0, "default")
     assert set(rows) == {setting.name for setting in SETTINGS}
     text = run("config", "--slots", "4").out

@@ -65,3 +65,14 @@ def test_what_is_shared_in_a_network_is_said_by_its_name(run: Runner) -> None:
     assert run("owner", "share", "lab", "none", "--json").json["controls"]["share"]["value"] == {made["id"]: []}
     assert run("owner", "share", "direct", "all", "--json").code == 0
     assert run("owner", "share", "nowhere", "none").code == 2
+
+
+def test_a_balance_is_asked_of_a_running_node_alone(run: Runner, serve: Servers) -> None:
+    offline = run("network", "balance")
+    assert (offline.code, "running node" in offline.err) == (1, True)
+    serving = serve(*FREE, "--json")
+    serving.event("listening")
+    assert run("network", "balance", "lab").out.split()[-4:] == ["lab", "1000", "300", "700"]
+    assert run("network", "balance", "--json").json["balances"][0]["available"] == 700
+    assert run("network", "balance", "nowhere").code == 1
+    serving.stop()

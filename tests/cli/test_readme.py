@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from pathlib import Path
 
 import pytest
 
 from mycellm_proto.nodeid import encode_node_id
-from reference_node.api import schemas
+from reference_node.api import chat_body
 from reference_node.cli import arguments
 from reference_node.config import SETTINGS, Setting
 
@@ -38,10 +39,10 @@ def command_lines() -> list[str]:
 @pytest.mark.parametrize("line", command_lines())
 def test_a_command_line_is_one(line: str) -> None:
     words = [word.replace("NODEID", encode_node_id(bytes(32))) for word in shlex.split(line, comments=True)]
-    args = arguments.parse(words)
+    args = arguments.parse(list(itertools.takewhile(lambda word: word not in (">", "&"), words)))
     assert args.command in arguments.COMMANDS
 
 
-@pytest.mark.parametrize("name", schemas.WITHOUT_EFFECT)
+@pytest.mark.parametrize("name", chat_body.WITHOUT_EFFECT)
 def test_a_field_without_effect_is_documented(name: str) -> None:
     assert f"`{name}`" in README

@@ -186,9 +186,11 @@ def test_every_case_has_the_name_of_its_family_and_a_verb() -> None:
 
 VERBS = frozenset(
     {
-        "accept", "agree", "allow", "announce", "answer", "apply", "ask", "book", "bound", "cancel", "carry", "change",
-        "claim", "close", "count", "decide", "discard", "doubt", "end", "forget", "give", "hold", "ignore", "keep",
-        "number", "offer", "owe", "pay", "refuse", "reject", "release", "remember", "renew", "repeat", "reserve",
-        "resume", "say", "select", "send", "serve", "show", "sign", "speak", "stop", "take", "use", "wait", "withdraw",
+        "accept", "act", "agree", "allow", "announce", "answer", "apply", "ask", "book", "bound", "call", "cancel",
+        "carry", "change", "claim", "close", "count", "decide", "dial", "discard", "doubt", "earn", "end", "find",
+        "forget", "free", "give", "grant", "hold", "ignore", "join", "keep", "let", "list", "number", "offer", "owe",
+        "pay", "refuse", "reject", "release", "remember", "renew", "repeat", "reserve", "resume", "say", "select",
+        "send", "serve", "settle", "show", "sign", "speak", "spend", "stop", "take", "tell", "use", "wait",
+        "withdraw",
     }
 )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.case import Case
 from conformance.cases.registry import cases
-from conformance.honest.node import Model
+from conformance.honest.model import Model
 from conformance.judge.finding import Verdict
 from conformance.judge.judge import judge
 from conformance.mutants.mutant import node_with

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from tokenizers import Tokenizer, decoders, models
 
 from reference_node.engine import Device, Engine
+from reference_node.engine.preparation import Preparation
 from reference_node.generation import ModelInfo
 from reference_node.models import GenerationDefaults, GraphIo, Manifest
 from tests.engine.fake import VOCABULARY, FakeRunner
@@ -30,6 +31,11 @@ def word_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def preparation() -> Preparation:
+    tokenizer = word_tokenizer()
+    return Preparation(MANIFEST, tokenizer, tokenizer.to_str())
+
+
 def prompt(*tokens: int) -> str:
     return "".join(chr(0x4E00 + token) for token in tokens)
 
@@ -43,7 +49,7 @@ async def engine(
     prefix_cache: bool = True,
 ) -> AsyncIterator[Engine]:
     made = Engine(
-        INFO, MANIFEST, word_tokenizer(), runner, device=Device.CPU, queue_limit=queue_limit, clock=clock,
+        INFO, MANIFEST, preparation(), runner, device=Device.CPU, queue_limit=queue_limit, clock=clock,
         prefix_cache=prefix_cache,
     )  # fmt: skip
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mycellm_proto.content import FinishReason, Message, Role, Sampling
+from mycellm_proto.content import FinishReason, Sampling
 from reference_node.engine import Device, EngineError, EngineOptions, load_engine
 from reference_node.engine import session as session_module
 from reference_node.engine.session import check_providers, open_session, pick_device
@@ -52,9 +52,9 @@ async def test_what_is_known_of_a_model(tiny_model: InstalledModel) -> None:
         assert (info.id, info.digest, info.context_length) == (tiny_model.id, tiny_model.digest, 256)
         assert (info.created, engine.device) == (tiny_model.created, Device.CPU)
         assert stages[-1].stage == "load"
-        message = Message(role=Role.USER, content="the cat")
         _, finished = await ask(engine, request("the cat"))
-        assert engine.count_tokens((message,)) == finished.input_tokens
+        assert engine.count_tokens(request("the cat")) == finished.input_tokens
+        assert engine.decode(engine.encode("the cat")) == "the cat"
     finally:
         await engine.aclose()
 

@@ -21,7 +21,7 @@ from reference_node.engine.slots import MIN_ROWS
 from reference_node.generation import Delta, Event, Finished, GenerationError, Generator, Started
 from tests.engine.asking import ask, check, request, text_of
 from tests.engine.fake import FakeRunner
-from tests.engine.looping import INFO, MANIFEST, engine, held, prompt, word_tokenizer
+from tests.engine.looping import INFO, MANIFEST, engine, held, preparation, prompt
 
 
 async def test_an_answer_ends_with_the_end_token() -> None:
@@ -193,7 +193,7 @@ async def test_a_slot_is_given_on_before_the_end_of_its_answer_is_read() -> None
             next_one = made.generate(request(prompt(1), max_tokens=1, deadline_ms=20_000))
             await anext(next_one)
         assert [event async for event in next_one][-1] == Finished(
-            reason=FinishReason.LENGTH, input_tokens=1, output_tokens=1
+            reason=FinishReason.LENGTH, input_tokens=1, output_tokens=1, cached_tokens=0
         )
         await unread.aclose()
 
@@ -291,7 +291,7 @@ async def test_a_deadline_passes_while_queued() -> None:
             await anext(two)
             clock.now = 1.0
         assert [event async for event in two] == [
-            Finished(reason=FinishReason.DEADLINE, input_tokens=1, output_tokens=0)
+            Finished(reason=FinishReason.DEADLINE, input_tokens=1, output_tokens=0, cached_tokens=0)
         ]
         await one.aclose()
 
@@ -397,7 +397,7 @@ def test_a_reader_whose_event_loop_is_gone_frees_its_slot() -> None:
     runner.before = lambda: None if go.wait(30) else pytest.fail("never told to go")
 
     async def start() -> tuple[Engine, AsyncGenerator[Event, None]]:
-        made = Engine(INFO, MANIFEST, word_tokenizer(), runner, device=Device.CPU, queue_limit=1, clock=lambda: 0.0)
+        made = Engine(INFO, MANIFEST, preparation(), runner, device=Device.CPU, queue_limit=1, clock=lambda: 0.0)
         events = made.generate(request(prompt(1), max_tokens=500))
         await anext(events)
         return made, events

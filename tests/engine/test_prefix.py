@@ -17,6 +17,7 @@ from reference_node.engine.loop import LONE_CHUNK
 from reference_node.engine.options import Device
 from reference_node.engine.runner import Runner, Step
 from reference_node.engine.session import open_session
+from reference_node.generation import Finished
 from reference_node.models import InstalledModel, ModelStore
 from tests.engine.asking import ask, default_model, request
 from tests.engine.fake import FakeRunner
@@ -44,6 +45,16 @@ async def test_an_owners_next_turn_skips_what_was_prefilled() -> None:
         assert await fed(made, runner, ALICE, turn) == 5  # the answer was decoded, so it is prefilled
         assert await fed(made, runner, ALICE, turn) == 2
         assert await fed(made, runner, ALICE, [*CHAT[:150], 5, 6]) == 2
+
+
+async def test_what_the_cache_saved_is_counted_for_its_owner_alone() -> None:
+    async with engine(FakeRunner()) as made:
+        counts, wanted = [], request(prompt(*range(1, 41)), max_tokens=1)
+        for owner in (ALICE, ALICE, BOB):
+            *_, finished = [event async for event in made.owned_by(owner).generate(wanted)]
+            assert isinstance(finished, Finished)
+            counts.append(finished.cached_tokens)
+    assert counts == [0, 38, 0]
 
 
 async def test_the_same_prompt_of_another_owner_is_prefilled_whole() -> None:

@@ -56,7 +56,7 @@ def test_defaults_are_the_models() -> None:
 )
 def test_values_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(GenerationError) as caught:
-        plan_sampling(Sampling(**wrong), DEFAULTS)
+        plan_sampling(Sampling(**wrong), DEFAULTS)  # type: ignore[arg-type]
     assert caught.value.code is ErrorCode.MALFORMED
 
 

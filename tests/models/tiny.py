@@ -40,6 +40,7 @@ class Tiny:
     rope_factors: bool = False
     extra: Type | None = None
     fields: tuple[tuple[str, str], ...] = ()
+    context: int = CONTEXT
 
 
 def write_tiny(path: Path, tiny: Tiny | None = None) -> Path:
@@ -48,7 +49,7 @@ def write_tiny(path: Path, tiny: Tiny | None = None) -> Path:
     writer = GGUFWriter(path, tiny.architecture)
     writer.add_name("Tiny")
     writer.add_block_count(LAYERS)
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(tiny.context)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-from mycellm_proto.content import ChatRequest, FinishReason
+from mycellm_proto.content import Content, FinishReason
 from reference_node.generation import Delta, Event, Finished, GenerationError, ModelInfo, Started
 
 
@@ -21,7 +21,7 @@ class Scripted:
         model: str = "scripted",
     ) -> None:
         self.words = words
-        self.requests: list[ChatRequest] = []
+        self.requests: list[Content] = []
         self.gate = asyncio.Event()
         self._pause_at = pause_at
         self.stopped = asyncio.Event()
@@ -34,7 +34,7 @@ class Scripted:
     def info(self) -> ModelInfo:
         return self._info
 
-    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def generate(self, request: Content) -> AsyncGenerator[Event, None]:
         self.requests.append(request)
         try:
             if self.error is not None and self.error_after is None:

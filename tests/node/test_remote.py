@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
-from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
+from mycellm_proto.content import ChatRequest, Content, FinishReason, Message, Role, Sampling
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.nodeid import encode_node_id
@@ -31,7 +32,7 @@ def ask(**changes: object) -> ChatRequest:
     return ChatRequest(**(values | changes))  # type: ignore[arg-type]
 
 
-async def collect(generator: Generator, request: ChatRequest) -> list[Event]:
+async def collect(generator: Generator, request: Content) -> list[Event]:
     async with asyncio.timeout(PATIENCE_S):
         return [event async for event in generator.generate(request)]
 
@@ -73,7 +74,7 @@ async def test_text_leaves_before_the_engine_is_asked_for_more(
     monkeypatch.setattr(Endpoint, "send", counted)
 
     class Eager(Scripted):
-        async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        async def generate(self, request: Content) -> AsyncGenerator[Event, None]:
             async for event in super().generate(request):
                 before = len(sent)
                 yield event
@@ -232,3 +233,14 @@ async def test_a_request_that_no_credit_covers_says_what_is_needed(start_node: S
     assert (caught.value.code, caught.value.limit) == (ErrorCode.INSUFFICIENT_CREDIT, 10)
     assert caught.value.actual is not None
     assert caught.value.actual > 10
+
+
+async def test_of_a_peers_models_the_one_with_the_longest_context_comes_first(start_node: StartNode) -> None:
+    """An embedding model, which a quote does not tell from others, must not be the one that is chatted with."""
+    peer = await start_node("peer", Scripted(model="zeta"))
+    short = Scripted(model="alpha")
+    short._info = replace(short.info, context_length=512)
+    other = await start_node("other", short)
+    consumer, _ = await start_node("consumer", peers=(peer, other))
+    await consumer.until(lambda: len(consumer.catalog.models()) == 2)
+    assert [info.id for info in consumer.catalog.models()] == ["zeta", "alpha"]

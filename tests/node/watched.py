@@ -31,6 +31,10 @@ class WatchedNode(Node):
         super().models_changed(link)
         self._changed.set()
 
+    def _advertise(self) -> None:
+        super()._advertise()
+        self._changed.set()
+
     def over(self, link: PeerLink) -> None:
         super().over(link)
         self._changed.set()

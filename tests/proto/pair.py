@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mycellm_proto.answer import Chunk
 from mycellm_proto.calls import Procedure
 from mycellm_proto.connection import Connection
 from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
@@ -234,7 +235,7 @@ class Pair:
     def say(self, stream: int, *words: str, tokens: int = 1) -> None:
         """Bob delivers ``words``, and Alice pays."""
         for word in words:
-            self.responder.connection.chunk(stream, word, tokens, self.now)
+            self.responder.connection.chunk(stream, Chunk(text=word, tokens=tokens), self.now)
             self.exchange()
 
     def finish(self, stream: int, finish: FinishReason = FinishReason.STOP) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mycellm_proto import limits
 from mycellm_proto.codec import Value
 from mycellm_proto.fields import Kind, Shape
 
@@ -75,7 +76,7 @@ def wire(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one return a 
         case "octets":
             return st.binary(min_size=made["size"], max_size=made["size"])
         case "blob":
-            return st.binary(max_size=min(made["most"], 200))
+            return st.binary(min_size=made["least"], max_size=min(made["most"], 200))
         case "text":
             return _texts(made["most"], made["least"])
         case "boolean":
@@ -88,6 +89,17 @@ def wire(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one return a 
             return st.lists(wire(made["kind"]), min_size=made["least"], max_size=min(made["most"], 3))
         case "nested":
             return maps(made["shape"])
+        case "either":
+            return wire(made["of_text"]) | wire(made["otherwise"])
+        case "_token_ids":
+            return st.binary(min_size=4, max_size=40).map(lambda ids: ids[: len(ids) // 4 * 4])
+        case "_bias":
+            return st.tuples(wire(made["token"]), wire(made["bias"])).map(list)
+        case "_part":
+            return st.integers(1, 5)
+        case "logprob_of":
+            candidates = st.tuples(st.binary(max_size=20), st.integers(0, limits.MAX_LOGPROB)).map(list)
+            return st.tuples(candidates, st.lists(candidates, max_size=3)).map(lambda made: [*made[0], made[1]])
         case "Signed.from_value":
             return st.tuples(st.binary(max_size=300), st.binary(min_size=64, max_size=64)).map(list)
     raise NotImplementedError(name)
@@ -112,6 +124,9 @@ def edges(kind: Kind) -> tuple[list[Any], list[Any]]:
     good, bad = _edges(name, made)
     drop: dict[str, Callable[[Any], bool]] = {
         "boolean": lambda value: isinstance(value, bool),
+        "nested": lambda value: value == {} == least(made["shape"]),
+        "either": lambda value: isinstance(value, str | bytes) or value == 0,
+        "_token_ids": lambda value: isinstance(value, bytes),
         "blob": lambda value: isinstance(value, bytes),
         "text": lambda value: isinstance(value, str),
         "nullable": lambda value: value is None,
@@ -130,7 +145,8 @@ def _edges(name: str, made: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # n
         case "octets":
             return [bytes(made["size"])], [bytes(made["size"] - 1), bytes(made["size"] + 1)]
         case "blob":
-            return [b"", bytes(made["most"])], [bytes(made["most"] + 1)]
+            short = [bytes(made["least"] - 1)] if made["least"] else []
+            return [bytes(made["least"]), bytes(made["most"])], [*short, bytes(made["most"] + 1)]
         case "text":
             short = ["x" * (made["least"] - 1)] if made["least"] else []
             return ["x" * made["least"], "x" * made["most"]], [*short, "x" * (made["most"] + 1), "\xe9" * made["most"]]
@@ -151,6 +167,25 @@ def _edges(name: str, made: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # n
             shape: Shape = made["shape"]
             whole = least(shape)
             return [whole], [{key: value for key, value in whole.items() if key != gone} for gone in whole]
+        case "either":
+            texts, others = edges(made["of_text"]), edges(made["otherwise"])
+            of_text = [value for value in texts[1] if isinstance(value, str)]
+            return texts[0] + others[0], of_text + [value for value in others[1] if not isinstance(value, str)]
+        case "_token_ids":
+            return [bytes(4), b"\xff" * 40], [b"", bytes(3), bytes(5)]
+        case "_bias":
+            (least_id, most_id), beyond = edges(made["token"])
+            (least_bias, most_bias), outside = edges(made["bias"])
+            wrong = [[each, 0] for each in beyond] + [[0, each] for each in outside]
+            return [[least_id, least_bias], [most_id, most_bias]], [*wrong, [], [0], [0, 0, 0]]
+        case "_part":
+            return [1, 5], [0, 6]  # an absent key says 0
+        case "logprob_of":
+            token, most = [b"", 0], [b"x" * limits.MAX_TOKEN_BYTES, limits.MAX_LOGPROB]
+            beyond = [[b"", limits.MAX_LOGPROB + 1], [b"x" * (limits.MAX_TOKEN_BYTES + 1), 0], ["", 0], [b"", -1]]
+            wrong = [[*each, []] for each in beyond] + [[*token, [each]] for each in beyond]
+            crowd = [token] * (limits.MAX_TOP_LOGPROBS + 1)
+            return [[*token, []], [*token, [most]]], [*wrong, [], token, [*token, crowd], [*token, [token[:1]]]]
         case "Signed.from_value":
             return [[b"", bytes(64)]], [[b""], [b"", bytes(63)], [b"", bytes(65)], [bytes(64)] * 3, ["", bytes(64)]]
     raise NotImplementedError(name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from mycellm_proto import limits
+from mycellm_proto.answer import Answer, Chunk
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import Close, response_commitment, sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
 from mycellm_proto.events import Accepted, CancelReceived, ChunkReceived, ConnectionFailed, Ended, Failed, Settled
-from mycellm_proto.frames import Accept, Cancel, Chunk, End, Error
+from mycellm_proto.frames import Accept, Cancel, End, Error
 from mycellm_proto.signed import Context
 from mycellm_proto.ticks import Chain, ticks_for
 
@@ -45,13 +46,13 @@ def test_chunks_that_were_on_their_way_are_not_billed() -> None:
     pair = Pair.make()
     stream = pair.streaming()
     pair.say(stream, "a")
-    pair.responder.connection.chunk(stream, "b", 1, NOW)
-    pair.responder.connection.chunk(stream, "c", 1, NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="b", tokens=1), NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="c", tokens=1), NOW)
     late = pair.responder.collect()
     pair.initiator.connection.cancel(stream, NOW)
     pair.deliver(pair.responder, pair.initiator, late)
     pair.exchange()
-    assert [event.text for event in pair.initiator.all(ChunkReceived)] == ["a"]
+    assert [event.chunk.text for event in pair.initiator.all(ChunkReceived)] == ["a"]
     pair.finish(stream)
     close = settle(pair, stream)
     assert (close.output_tokens, close.total) == (1, INPUT + 4)
@@ -87,7 +88,7 @@ def test_cancel_that_crosses_accept_and_chunks() -> None:
     pair = Pair.make()
     stream = pair.requested()
     pair.responder.connection.accept(stream, INPUT)
-    pair.responder.connection.chunk(stream, "a", 1, NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="a", tokens=1), NOW)
     late = pair.responder.collect()
     pair.initiator.connection.cancel(stream, NOW)
     pair.deliver(pair.responder, pair.initiator, late)
@@ -102,7 +103,7 @@ def test_cancel_that_crosses_an_end_changes_nothing() -> None:
     pair = Pair.make()
     stream = pair.streaming()
     pair.say(stream, "a")
-    pair.responder.connection.chunk(stream, "b", 1, NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="b", tokens=1), NOW)
     pair.responder.connection.end(stream, FinishReason.STOP, SALT, NOW)
     late = pair.responder.collect()
     pair.initiator.connection.cancel(stream, NOW)
@@ -191,7 +192,7 @@ def test_who_takes_no_more_may_leave_the_last_window_unpaid() -> None:
     """That is the provider's risk, and all of it."""
     pair = Pair.make()
     stream = pair.streaming(max_tokens=1000)
-    pair.responder.connection.chunk(stream, "x", 40, NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="x", tokens=40), NOW)
     pair.responder.collect()
     chain = Chain(seed("chain 1"), 16)
     pair.responder.feed(stream, Cancel(chunks=1, k=1, link=chain.link(1)))
@@ -208,7 +209,7 @@ def forged_end(pair: Pair, stream: int, **changes: object) -> End:
     values: dict[str, object] = {
         "open": exchange.evidence.open.digest(Context.OPEN),
         "request": exchange.open.request,
-        "response": response_commitment(SALT, "", FinishReason.STOP, 0),
+        "response": response_commitment(SALT, Answer(text=""), FinishReason.STOP, 0),
         "model_digest": seed("model"),
         "input_tokens": INPUT,
         "output_tokens": 0,
@@ -235,7 +236,7 @@ def test_a_cancelled_consumer_is_not_billed_for_chunks_beyond_the_window() -> No
     pair.initiator.connection.cancel(stream, NOW)
     for _ in range(10):
         pair.initiator.feed(stream, Chunk(text="x", tokens=100))
-    response = response_commitment(SALT, "x" * 10, FinishReason.LENGTH, 1000)
+    response = response_commitment(SALT, Answer(text="x" * 10), FinishReason.LENGTH, 1000)
     end = forged_end(
         pair, stream, response=response, output_tokens=1000, total=INPUT + 4000, finish=FinishReason.LENGTH
     )
@@ -274,7 +275,7 @@ def test_before_accept_a_bill_is_bounded_by_the_prepay(tokens: int) -> None:
     end = forged_end(
         pair,
         stream,
-        response=response_commitment(SALT, "", FinishReason.CANCELLED, 0),
+        response=response_commitment(SALT, Answer(text=""), FinishReason.CANCELLED, 0),
         input_tokens=tokens,
         total=min(tokens, 64),
         finish=FinishReason.CANCELLED,
@@ -293,7 +294,7 @@ def test_a_bill_for_a_cancelled_answer_is_checked_as_any_other(changes: dict[str
     pair.say(stream, "a")
     pair.initiator.connection.cancel(stream, NOW)
     honest: dict[str, object] = {
-        "response": response_commitment(SALT, "a", FinishReason.CANCELLED, 1),
+        "response": response_commitment(SALT, Answer(text="a"), FinishReason.CANCELLED, 1),
         "output_tokens": 1,
         "total": INPUT + 4,
         "finish": FinishReason.CANCELLED,

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from mycellm_proto import codec, limits
+from mycellm_proto.answer import Answer
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import (
     CLOSE,
@@ -41,7 +42,7 @@ def answered() -> tuple[Pair, int, Close]:
     honest = Close(
         open=exchange.evidence.open.digest(Context.OPEN),
         request=exchange.open.request,
-        response=response_commitment(SALT, "Hello world", FinishReason.STOP, 2),
+        response=response_commitment(SALT, Answer(text="Hello world"), FinishReason.STOP, 2),
         model_digest=seed("model"),
         input_tokens=INPUT,
         output_tokens=2,
@@ -106,7 +107,9 @@ def test_a_bill_for_another_text_is_refused(text: str) -> None:
     refused(
         lambda honest: End(
             salt=SALT,
-            close=signed_as(replace(honest, response=response_commitment(SALT, text, FinishReason.STOP, 2))),
+            close=signed_as(
+                replace(honest, response=response_commitment(SALT, Answer(text=text), FinishReason.STOP, 2))
+            ),
         )
     )
 

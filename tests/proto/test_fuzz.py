@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mycellm_proto import codec, limits
+from mycellm_proto.answer import Chunk
 from mycellm_proto.calls import Procedure
 from mycellm_proto.connection import Connection
 from mycellm_proto.content import FinishReason
@@ -157,7 +158,7 @@ class Run:
                     self.asked += 1
             case RequestReceived() if connection.accept(event.stream_id, INPUT):
                 for word in ("Hello", ", ", "world"):
-                    connection.chunk(event.stream_id, word, 10, self.pair.now)
+                    connection.chunk(event.stream_id, Chunk(text=word, tokens=10), self.pair.now)
                 connection.end(event.stream_id, FinishReason.STOP, seed("answer"), self.pair.now)
             case CancelReceived():
                 connection.end(event.stream_id, FinishReason.CANCELLED, seed("answer"), self.pair.now)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mycellm_proto import limits
+from mycellm_proto.answer import Chunk
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import Evidence, check_countersignature, read_close, sign
 from mycellm_proto.errors import ErrorCode
@@ -27,7 +28,7 @@ from mycellm_proto.events import (
     Settled,
     WriteStream,
 )
-from mycellm_proto.frames import LIMITS, Chunk, Credit, Tick, decode_frame, encode
+from mycellm_proto.frames import LIMITS, Credit, Tick, decode_frame, encode
 from mycellm_proto.framing import FrameReader
 from mycellm_proto.order import Order
 from mycellm_proto.provider import ProviderExchange
@@ -179,8 +180,10 @@ class Machine(RuleBasedStateMachine):
         exchange = data.draw(st.sampled_from(self.provided(State.STREAMING)))
         for _ in range(times):
             text = "x" * size
-            if exchange.bound(text, tokens) is None and exchange.ready(text, tokens, self.pair.now):
-                self.bob.connection.chunk(exchange.stream_id, "x" * size, tokens, self.pair.now)
+            if exchange.bound(Chunk(text=text, tokens=tokens)) is None and exchange.ready(
+                Chunk(text=text, tokens=tokens), self.pair.now
+            ):
+                self.bob.connection.chunk(exchange.stream_id, Chunk(text="x" * size, tokens=tokens), self.pair.now)
             self.gather()
 
     @precondition(lambda self: self.provided(State.STREAMING, State.CANCELLED))

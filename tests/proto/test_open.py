@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from mycellm_proto import codec, limits
-from mycellm_proto.content import CHAT_REQUEST, FinishReason, encode_content
+from mycellm_proto.answer import Chunk
+from mycellm_proto.content import FinishReason
+from mycellm_proto.content_codec import CHAT_REQUEST, encode_content
 from mycellm_proto.economy import MAX_SEQUENCE, OPEN, Open, Quote, request_commitment, sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
 from mycellm_proto.events import ConnectionFailed, ModelsChanged, RequestReceived, RequestRefused, Settled
@@ -184,8 +186,9 @@ def test_content_is_read_strictly() -> None:
         (codec.encode({}), ErrorCode.MALFORMED),
         (codec.encode({0: []}), ErrorCode.MALFORMED),
         (codec.encode({0: {}}), ErrorCode.MALFORMED),
-        (codec.encode({0: 2}), ErrorCode.UNSUPPORTED),
-        (codec.encode(least(CHAT_REQUEST) | {14: 1}), ErrorCode.MALFORMED),
+        (codec.encode({0: 2}), ErrorCode.MALFORMED),
+        (codec.encode({0: 9}), ErrorCode.UNSUPPORTED),
+        (codec.encode(least(CHAT_REQUEST) | {32: 1}), ErrorCode.MALFORMED),
     ]
     for content, code in cases:
         assert refused_alone(asking(content)) is code
@@ -249,8 +252,8 @@ def test_the_largest_amounts_are_exact() -> None:
     assert exchange is not None
     assert pair.responder.connection.accept(stream, 8192)
     paid = most // limits.MAX_PRICE - 8192
-    assert exchange.bound("", paid) is None
-    assert exchange.bound("", paid + 1) is FinishReason.CEILING
+    assert exchange.bound(Chunk(text="", tokens=paid)) is None
+    assert exchange.bound(Chunk(text="", tokens=paid + 1)) is FinishReason.CEILING
 
 
 def test_a_free_quote_needs_no_tick() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mycellm_proto import limits
+from mycellm_proto.answer import Chunk
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import OPEN, sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError
@@ -165,9 +166,9 @@ def test_a_provider_ends_before_an_answer_is_longer_than_any(monkeypatch: pytest
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
     pair.say(stream, "x" * 900, tokens=0)
-    assert exchange.bound("x" * 100, 0) is FinishReason.LENGTH
+    assert exchange.bound(Chunk(text="x" * 100, tokens=0)) is FinishReason.LENGTH
     with pytest.raises(LocalProtocolError):
-        pair.responder.connection.chunk(stream, "x" * 100, 0, NOW)
+        pair.responder.connection.chunk(stream, Chunk(text="x" * 100, tokens=0), NOW)
     pair.finish(stream, FinishReason.LENGTH)
     assert pair.initiator.last(Ended).close.output_tokens == 0
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mycellm_proto import limits
+from mycellm_proto.answer import Chunk
 from mycellm_proto.content import FinishReason
 from mycellm_proto.errors import ErrorCode, LocalProtocolError, RemoteProtocolError
 from mycellm_proto.events import Accepted, ChunkReceived, ConnectionFailed, Ended, Failed, Settled, Unblocked
-from mycellm_proto.frames import Accept, Chunk, Credit, Error, Tick, encode
+from mycellm_proto.frames import Accept, Credit, Error, Tick, encode
 from mycellm_proto.ticks import Chain, Meter, ticks_for
 
 from .pair import INPUT, NOW, Pair, order, quote, seed
@@ -93,15 +94,15 @@ def test_a_provider_stays_within_the_window_of_unpaid_ticks() -> None:
     exchange = bob.provider(stream)
     assert exchange is not None
     allowed = ((1 + 2) * 64 - INPUT) // 4  # prepaid and window, less the prompt
-    assert exchange.ready("x", allowed, NOW)
-    assert not exchange.ready("x", allowed + 1, NOW)
+    assert exchange.ready(Chunk(text="x", tokens=allowed), NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=allowed + 1), NOW)
     with pytest.raises(LocalProtocolError):
-        bob.chunk(stream, "x", allowed + 1, NOW)
+        bob.chunk(stream, Chunk(text="x", tokens=allowed + 1), NOW)
     assert pair.responder.collect() == []
-    bob.chunk(stream, "x", allowed, NOW)
-    assert not exchange.ready("x", 1, NOW)
+    bob.chunk(stream, Chunk(text="x", tokens=allowed), NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=1), NOW)
     pair.exchange()
-    assert exchange.ready("x", 1, NOW)
+    assert exchange.ready(Chunk(text="x", tokens=1), NOW)
 
 
 def test_a_provider_stays_within_the_ceiling_and_what_was_asked() -> None:
@@ -110,16 +111,16 @@ def test_a_provider_stays_within_the_ceiling_and_what_was_asked() -> None:
     stream = pair.streaming(quote(window=100), ceiling=100, max_tokens=1000)
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert exchange.bound("x", 22) is None
-    assert exchange.bound("x", 23) is FinishReason.CEILING
+    assert exchange.bound(Chunk(text="x", tokens=22)) is None
+    assert exchange.bound(Chunk(text="x", tokens=23)) is FinishReason.CEILING
     with pytest.raises(LocalProtocolError):
-        pair.responder.connection.chunk(stream, "x", 23, NOW)
+        pair.responder.connection.chunk(stream, Chunk(text="x", tokens=23), NOW)
     pair = Pair.make()
     stream = pair.streaming(max_tokens=5)
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert exchange.bound("x", 5) is None
-    assert exchange.bound("x", 6) is FinishReason.LENGTH
+    assert exchange.bound(Chunk(text="x", tokens=5)) is None
+    assert exchange.bound(Chunk(text="x", tokens=6)) is FinishReason.LENGTH
 
 
 def test_a_heartbeat_does_not_extend_the_wait_for_a_tick() -> None:
@@ -127,10 +128,10 @@ def test_a_heartbeat_does_not_extend_the_wait_for_a_tick() -> None:
     stream = pair.streaming()
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert not exchange.ready("x", 60, NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=60), NOW)
     due = pair.responder.connection.next_timeout()
     assert due == NOW + limits.PAYMENT_TIMEOUT
-    pair.responder.connection.chunk(stream, "", 0, NOW + 20)
+    pair.responder.connection.chunk(stream, Chunk(text="", tokens=0), NOW + 20)
     assert pair.responder.connection.next_timeout() == due
 
 
@@ -140,9 +141,9 @@ def test_credit_that_is_not_waited_for_does_not_extend_the_wait_for_a_tick() -> 
     stream = pair.streaming()
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert not exchange.ready("x", 100, NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=100), NOW)
     pair.responder.feed(stream, Credit(limit=limits.INITIAL_CREDIT + limits.MIN_CREDIT_STEP), now=NOW + 20)
-    assert not exchange.ready("x", 100, NOW + 20)
+    assert not exchange.ready(Chunk(text="x", tokens=100), NOW + 20)
     assert pair.responder.connection.next_timeout() == NOW + limits.PAYMENT_TIMEOUT
 
 
@@ -240,7 +241,7 @@ def test_credit_is_given_as_the_owner_reads() -> None:
     stream = pair.streaming()
     for _ in range(40):
         size = len(encode(Chunk(text="x" * 10_000, tokens=0)))
-        while not pair.responder.connection.provider(stream).ready("x" * 10_000, 0, pair.now):  # type: ignore[union-attr]
+        while not pair.responder.connection.provider(stream).ready(Chunk(text="x" * 10_000, tokens=0), pair.now):  # type: ignore[union-attr]
             pair.initiator.connection.consumed(stream, size, pair.now)
             pair.exchange()
         pair.say(stream, "x" * 10_000, tokens=0)
@@ -259,7 +260,7 @@ def test_a_provider_without_credit_waits_and_then_gives_up() -> None:
         pair.say(stream, text, tokens=0)
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert not exchange.ready(text, 0, NOW)
+    assert not exchange.ready(Chunk(text=text, tokens=0), NOW)
     pair.tick(pair.responder)
     assert pair.now == NOW + limits.PAYMENT_TIMEOUT
     assert pair.responder.sent(stream)[-1] == Error(code=ErrorCode.TICK_OVERDUE)
@@ -275,7 +276,7 @@ def test_a_chunk_that_would_pass_the_credit_by_its_head_alone_waits() -> None:
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
     for text in ("x" * left, "x" * (left - len(encode(Chunk(text="", tokens=0))))):
-        assert not exchange.ready(text, 0, NOW)
+        assert not exchange.ready(Chunk(text=text, tokens=0), NOW)
     pair.say(stream, "x" * (left - 24), tokens=0)
     assert pair.initiator.closed is None
 
@@ -298,7 +299,7 @@ def test_a_chunk_that_no_frame_holds_is_not_sent() -> None:
     pair = Pair.make()
     stream = pair.streaming()
     with pytest.raises(LocalProtocolError):
-        pair.responder.connection.chunk(stream, "x" * limits.MAX_CHUNK, 1, NOW)
+        pair.responder.connection.chunk(stream, Chunk(text="x" * limits.MAX_CHUNK, tokens=1), NOW)
     assert pair.responder.collect() == []
     pair.say(stream, "x" * (limits.MAX_CHUNK - 16))
     pair.finish(stream)
@@ -310,7 +311,7 @@ def test_a_tick_that_crosses_the_end_still_pays() -> None:
     pair = Pair.make()
     stream = pair.streaming()
     bob = pair.responder.connection
-    bob.chunk(stream, "x", 40, NOW)
+    bob.chunk(stream, Chunk(text="x", tokens=40), NOW)
     bob.end(stream, FinishReason.STOP, seed("answer"), NOW)
     pair.deliver(pair.responder, pair.initiator, pair.responder.collect())
     pair.initiator.collect()

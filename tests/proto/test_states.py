@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from mycellm_proto import calls, codec, consumer, control, limits, provider, states
+from mycellm_proto.answer import Chunk
 from mycellm_proto.calls import Procedure
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import sign
 from mycellm_proto.errors import ErrorCode, LocalProtocolError, ProtocolError, RemoteProtocolError
 from mycellm_proto.events import ConnectionFailed, Ended, Failed
-from mycellm_proto.frames import Call, Chunk, End, Error, Frame, FrameType, HelloFrame, decode_frame
+from mycellm_proto.frames import Call, End, Error, Frame, FrameType, HelloFrame, decode_frame
 from mycellm_proto.framing import RawFrame
 from mycellm_proto.signed import Context, Signed
 from mycellm_proto.states import TABLE, Direction, Role, State, step
@@ -131,7 +132,7 @@ def a_withdrawn_request_that_nobody_answers(pair: Pair) -> None:
 def a_cancel_that_crosses_accept_and_chunk(pair: Pair) -> None:
     stream = pair.requested()
     pair.responder.connection.accept(stream, INPUT)
-    pair.responder.connection.chunk(stream, "x", 1, NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="x", tokens=1), NOW)
     late = pair.responder.collect()
     pair.initiator.connection.cancel(stream, NOW)
     pair.deliver(pair.responder, pair.initiator, late)
@@ -155,7 +156,7 @@ def a_cancel_that_is_answered_by_an_error(pair: Pair) -> None:
 def everything_crosses_the_end(pair: Pair) -> None:
     stream = pair.streaming(max_tokens=1000, ceiling=10_000)
     for _ in range(4):
-        pair.responder.connection.chunk(stream, "x" * 10_000, 10, NOW)
+        pair.responder.connection.chunk(stream, Chunk(text="x" * 10_000, tokens=10), NOW)
     pair.responder.connection.end(stream, FinishReason.STOP, seed("answer"), NOW)
     chunks_and_end = pair.responder.collect()
     pair.deliver(pair.responder, pair.initiator, chunks_and_end[:-1])
@@ -335,7 +336,7 @@ def test_what_an_owner_asks_of_an_exchange_that_is_over_has_no_effect() -> None:
         for connection in (pair.initiator.connection, pair.responder.connection):
             connection.cancel(stream, NOW)
             connection.consumed(stream, 100_000, NOW)
-            connection.chunk(stream, "x", 1, NOW)
+            connection.chunk(stream, Chunk(text="x", tokens=1), NOW)
             connection.end(stream, FinishReason.STOP, seed("x"), NOW)
             connection.refuse(stream, ErrorCode.BUSY)
             assert not connection.accept(stream, 1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mycellm_proto import limits
+from mycellm_proto.answer import Chunk
 from mycellm_proto.content import FinishReason
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.events import CancelReceived, Ended, Failed, RequestRefused, Settled, WriteStream
-from mycellm_proto.frames import Cancel, Chunk, Error, Tick, encode
+from mycellm_proto.frames import Cancel, Error, Tick, encode
 from mycellm_proto.ticks import Chain, ticks_for
 
 from .pair import INPUT, NOW, Pair, order, quote, seed
@@ -105,12 +106,12 @@ def test_a_tick_that_is_not_enough_begins_no_new_wait() -> None:
     stream = pair.streaming()
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert not exchange.ready("x", 300, NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=300), NOW)
     k = exchange.evidence.ticks + 1
     chain = Chain(seed("chain 1"), ticks_for(1000, 64))
     pair.responder.feed(stream, Tick(k=k, link=chain.link(k)), now=NOW + 29)
     assert exchange.evidence.ticks == k
-    assert not exchange.ready("x", 300, NOW + 29)
+    assert not exchange.ready(Chunk(text="x", tokens=300), NOW + 29)
     assert pair.responder.connection.next_timeout() == NOW + limits.PAYMENT_TIMEOUT
 
 
@@ -120,8 +121,8 @@ def test_a_tick_that_does_not_come() -> None:
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
     assert pair.responder.connection.next_timeout() is None
-    assert not exchange.ready("x", 60, NOW + 7)
-    assert not exchange.ready("x", 60, NOW + 20)  # asking again does not extend it
+    assert not exchange.ready(Chunk(text="x", tokens=60), NOW + 7)
+    assert not exchange.ready(Chunk(text="x", tokens=60), NOW + 20)  # asking again does not extend it
     assert pair.responder.connection.next_timeout() == NOW + 7 + limits.PAYMENT_TIMEOUT
     pair.tick(pair.responder)
     assert pair.initiator.last(Failed).code == ErrorCode.TICK_OVERDUE
@@ -134,12 +135,12 @@ def test_a_tick_in_time_ends_the_wait() -> None:
     stream = pair.streaming()
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    pair.responder.connection.chunk(stream, "x", 40, NOW)
-    assert not exchange.ready("x", 10, NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="x", tokens=40), NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=10), NOW)
     assert pair.responder.connection.next_timeout() is not None
     pair.exchange()
     assert pair.responder.connection.next_timeout() is None
-    assert exchange.ready("x", 10, NOW)
+    assert exchange.ready(Chunk(text="x", tokens=10), NOW)
 
 
 def test_what_may_go_ends_the_wait_of_what_might_not() -> None:
@@ -147,8 +148,8 @@ def test_what_may_go_ends_the_wait_of_what_might_not() -> None:
     stream = pair.streaming()
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert not exchange.ready("x", 60, NOW)
-    pair.responder.connection.chunk(stream, "x", 1, NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=60), NOW)
+    pair.responder.connection.chunk(stream, Chunk(text="x", tokens=1), NOW)
     assert pair.responder.connection.next_timeout() is None
 
 
@@ -186,7 +187,7 @@ def test_nothing_happens_before_its_time(early: float) -> None:
     stream = pair.streaming()
     exchange = pair.responder.connection.provider(stream)
     assert exchange is not None
-    assert not exchange.ready("x", 60, NOW)
+    assert not exchange.ready(Chunk(text="x", tokens=60), NOW)
     for side in (pair.initiator, pair.responder):
         due = side.connection.next_timeout()
         assert due is not None
@@ -247,9 +248,9 @@ def test_a_consumer_that_cannot_keep_its_receipt_does_not_hold_the_stream() -> N
 def test_silence_begins_when_a_reader_has_read_again() -> None:
     pair = Pair.make()
     stream = pair.streaming(quote(price_out=0))
-    pair.responder.connection.chunk(stream, "x" * 16_000, 0, pair.now)
+    pair.responder.connection.chunk(stream, Chunk(text="x" * 16_000, tokens=0), pair.now)
     for _ in range(3):
-        pair.responder.connection.chunk(stream, "x" * 16_000, 0, pair.now)
+        pair.responder.connection.chunk(stream, Chunk(text="x" * 16_000, tokens=0), pair.now)
     pair.exchange()
     pair.now += limits.SILENCE_TIMEOUT - 10  # the owner reads late, within the deadline of the request
     before = pair.initiator.connection.next_timeout()

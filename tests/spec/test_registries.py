@@ -21,8 +21,9 @@ from mycellm_proto import (
     records,
     settlement,
 )
+from mycellm_proto.answer import Part
 from mycellm_proto.calls import Procedure
-from mycellm_proto.content import FinishReason, Operation, Role
+from mycellm_proto.content import FinishReason, Operation, ReasoningEffort, Role, ToolMode
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.signed import Context
 from spec.tools.cddl import rules
@@ -39,6 +40,9 @@ ENUMS: dict[str, type[IntEnum] | type[IntFlag]] = {
     "capabilities": hello.Capability,
     "connection-roles": hello.ConnectionRole,
     "assurance": economy.Assurance,
+    "tool-modes": ToolMode,
+    "reasoning-efforts": ReasoningEffort,
+    "parts": Part,
     "procedures": Procedure,
     "outcomes": settlement.Outcome,
     "network-kinds": networks.NetworkKind,
@@ -82,7 +86,9 @@ def test_levels_of_errors() -> None:
 
 def test_limits() -> None:
     """Every number of limits.py, and those bounds that live beside what they bound."""
-    stated = {entry["name"]: entry["value"] for entry in load("limits")["entry"]}
+    entries = load("limits")["entry"]
+    stated = {entry["name"]: entry["value"] for entry in entries}
+    assert len(stated) == len(entries), "two limits have one name"
     code: dict[str, Any] = {name: value for name, value in vars(limits).items() if name.isupper()}
     code |= {"MAX_DEPTH": codec.MAX_DEPTH, "MAX_ITEMS": codec.MAX_ITEMS, "MAX_SEQUENCE": economy.MAX_SEQUENCE}
     code |= {"MAX_CAPABILITIES": hello.MAX_CAPABILITIES, "MAX_RECEIPT": receipt.MAX_RECEIPT}

@@ -112,6 +112,7 @@ def test_the_list_is_json_for_programs(receipts: Program) -> None:
         "output_tokens": 20,
         "micro_credits": TOTAL,
         "state": "settled",
+        "settlement": None,
         "verified": True,
         "findings": [],
     }

@@ -199,6 +199,9 @@ async def test_a_file_of_the_first_version_is_upgraded(store: ReceiptStore, open
     await store.record("provider", settled(opened(5)), ReceiptState.SETTLED)
     await store.aclose()
     for statement in (
+        "DROP INDEX receipts_due",
+        "ALTER TABLE receipts DROP COLUMN settlement",
+        "ALTER TABLE receipts DROP COLUMN booked",
         "DROP INDEX receipts_drawn",
         "DROP INDEX receipts_earned",
         "ALTER TABLE receipts DROP COLUMN covered",

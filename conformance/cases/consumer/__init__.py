@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import answers, cancelling, closes, failures, frames, overruns, terms
+from . import answers, cancelling, closes, failures, frames, overruns, parts, terms
 from .common import FAMILY
 
-__all__ = ["FAMILY", "answers", "cancelling", "closes", "failures", "frames", "overruns", "terms"]
+__all__ = ["FAMILY", "answers", "cancelling", "closes", "failures", "frames", "overruns", "parts", "terms"]

@@ -124,7 +124,24 @@ _PARAMETERS: dict[str, tuple[int, Any]] = {
     "presence_penalty": (10, -250_000),
     "frequency_penalty": (11, 1_500_000),
     "seed": (12, 1234),
+    "repetition_penalty": (14, 1_200_000),
+    "logit_bias": (16, [[7, -1_000_000], [9, 500_000]]),
+    "top_logprobs": (18, 2),
+    "tools": (20, [{0: "add", 1: "Adds.", 2: '{"type":"object"}', 3: True}, {0: "clock"}]),
+    "tool_choice": (22, "clock"),
+    "parallel_tool_calls": (24, False),
+    "response_format": (26, {0: '{"type":"object"}', 1: "answer", 3: False}),
+    "reasoning_effort": (28, 4),
 }
+_GIVEN: dict[str, Any] = {
+    "tools": [
+        {"name": "add", "description": "Adds.", "parameters": '{"type":"object"}', "strict": True},
+        {"name": "clock"},
+    ],
+    "response_format": {"schema": '{"type":"object"}', "name": "answer", "strict": False},
+    "reasoning_effort": "HIGH",
+}
+"""What the user has set, where that is not what is on the wire."""
 
 
 @case(
@@ -137,7 +154,7 @@ async def carry_every_parameter(session: Session) -> None:
     """Whatever the user has set crosses to the provider, value by value: one that is lost changes the answer."""
     target = await Target.start(session)
     side = await Responder.connected(session, target)
-    parameters = {name: value for name, (_, value) in _PARAMETERS.items()}
+    parameters = {name: _GIVEN.get(name, value) for name, (_, value) in _PARAMETERS.items()}
     request = await target.ask(session.key.public, parameters=parameters)
     await (await Serving.next(side)).finish()
     await request.answer()

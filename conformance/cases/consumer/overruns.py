@@ -61,7 +61,7 @@ async def _overrun_ceiling(session: Session) -> None:
 
 add(
     "give-up-input-beyond-context",
-    "RCP-014~1",
+    "RCP-014~2",
     expect=All((GivesUp("OVERRUN"), Presents("failed"))),
     fault=Fault.INPUT_BEYOND_CONTEXT,
     page="ACCEPT bills more input tokens than the model's context holds.",
@@ -69,7 +69,7 @@ add(
 )
 add(
     "give-up-input-beyond-ceiling",
-    "RCP-014~1",
+    "RCP-014~2",
     expect=All((GivesUp("OVERRUN"), Presents("failed"))),
     fault=Fault.INPUT_BEYOND_CEILING,
     page="ACCEPT bills an input that costs more than the ceiling of the open.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import answers, bills, bounds, dialing, frames, ledger, objects, questions, states
+from . import answers, bills, bounds, dialing, frames, ledger, networks, objects, questions, states
 from .observer import Observer
 
 OBSERVERS: Sequence[Observer] = (
@@ -17,4 +17,5 @@ OBSERVERS: Sequence[Observer] = (
     *dialing.OBSERVERS,
     *questions.OBSERVERS,
     *ledger.OBSERVERS,
+    *networks.OBSERVERS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance import framing, shapes
+from conformance.answers import CONTENTS, Reading
 from conformance.data import error_name, limit
 from conformance.finish import CANCELLED, CEILING, DEADLINE, LENGTH
 from conformance.judge.answered import EARLY, LATE
@@ -28,6 +29,22 @@ def counts_within_max_tokens(record: Record) -> Iterator[Finding]:
                 break
         if exchange.end is not None and not tokens and any(text for text, _ in exchange.delivered):
             yield broken("text came, and no token was counted for it", "INF-009~1", exchange.end.event)
+
+
+def sends_what_may_come(record: Record) -> Iterator[Finding]:
+    """No CHUNK and no END that the request, or the CHUNK frames before, do not allow."""
+    for exchange in exchanges(record):
+        if shapes.broken(CONTENTS.get(exchange.operation or 0, "chat-request"), exchange.content) is not None:
+            continue
+        reading = Reading(exchange.content)
+        for chunk, body in zip(exchange.chunks, exchange.pieces, strict=True):
+            if (rule := next((rule for rule, wrong in reading.take(body) if wrong), None)) is not None:
+                yield broken(f"a CHUNK that {rule} does not allow", "INF-043~1", chunk.event, chunk.start)
+                break
+        else:
+            finish = exchange.close.get(7)
+            if exchange.end is not None and finish is not None and any(wrong for _, wrong in reading.end(finish)):
+                yield broken("END says what is not there", "INF-043~1", exchange.end.event)
 
 
 def stays_within_credit(record: Record) -> Iterator[Finding]:
@@ -191,6 +208,7 @@ def _end(record: Record, exchange: Exchange) -> float:
 
 OBSERVERS: Sequence[Observer] = (
     counts_within_max_tokens,
+    sends_what_may_come,
     stays_within_credit,
     leaks_no_stop_sequence,
     names_its_reason,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, shapes, signing
 from conformance.finish import CANCELLED
 from conformance.judge.agreement import expected_close
+from conformance.judge.called import joined
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, Record
@@ -18,15 +19,15 @@ from .observer import broken as _fail
 
 
 def offers_its_own(record: Record) -> Iterator[Finding]:
-    """Every quote is of its shape, of the direct network, and signed by the target as its own."""
+    """Every quote is of its shape, of a network that the target is in, and signed by the target as its own."""
     for link in record.links:
         for frame in link.of("target", link.target_control):
             if frame.kind == framing.MODELS and shapes.broken("models", frame.value) is None:
                 for body, signature in frame.value[0]:
-                    yield from _quote(frame, body, signature, link.target_key)
+                    yield from _quote(frame, body, signature, link.target_key, joined(record, frame.event))
 
 
-def _quote(frame: Frame, body: bytes, signature: bytes, target: bytes) -> Iterator[Finding]:
+def _quote(frame: Frame, body: bytes, signature: bytes, target: bytes, networks: set[bytes]) -> Iterator[Finding]:
     offset = frame.start + frame.size - len(frame.body) + frame.body.find(body)
     try:
         quote = dcbor.decode(body)
@@ -43,8 +44,10 @@ def _quote(frame: Frame, body: bytes, signature: bytes, target: bytes) -> Iterat
     if quote[9] * quote[7] < quote[6]:
         message = f"the window of a quote covers {quote[9] * quote[7]} micro-credits, and a token costs {quote[6]}"
         yield _fail(message, "RCP-058~1", frame.event, offset)
-    if quote[1] != signing.DIRECT:
-        yield _fail("a quote's network is not the direct one, the only one there is", "NET-001~1", frame.event, offset)
+    if quote[1] != signing.DIRECT and quote[1] not in networks:
+        yield _fail(
+            "a quote's network is neither the direct one nor one of the target's", "NET-001~1", frame.event, offset
+        )
 
 
 def admits_once(record: Record) -> Iterator[Finding]:
@@ -83,10 +86,11 @@ def stays_within_payment(record: Record) -> Iterator[Finding]:
         quote, accept = exchange.quote, exchange.accept
         if quote is None or accept is None:
             continue
-        ceiling, needed = exchange.opened[7], quote.owed(exchange.input_tokens, 1)
+        least = 0 if exchange.operation == answers.EMBED else 1
+        ceiling, needed = exchange.opened[7], quote.owed(exchange.input_tokens, least)
         if needed > ceiling:
             message = f"the prompt and one token cost {needed}, and the ceiling is {ceiling}"
-            yield _fail(message, "RCP-013~1", accept.event, accept.start)
+            yield _fail(message, "RCP-013~2", accept.event, accept.start)
         for number, chunk, owed, covered in _owed_by_chunk(exchange, quote):
             if owed > ceiling:
                 message = f"CHUNK {number}: {owed} are owed, and the ceiling is {ceiling}"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from conformance import dcbor, framing, shapes, signing
+from conformance import answers, dcbor, framing, shapes, signing
 from conformance.data import limit
 from conformance.judge.agreement import node_key, wrong_close
+from conformance.judge.called import joined
 from conformance.judge.exchange import Exchange, exchanges
 from conformance.judge.finding import Finding
 from conformance.judge.record import Frame, LinkRecord, Record
@@ -17,7 +18,6 @@ from conformance.offer import leads_to
 from .observer import Observer
 from .observer import broken as _fail
 
-CHAT = 1
 _CROSSING = 1.0
 """Seconds in which a MODELS and a REQUEST may pass each other."""
 
@@ -39,22 +39,26 @@ def opens_properly(record: Record) -> Iterator[Finding]:
         if exchange.request is None:
             yield _fail(f"{first.name} is the first frame of a request stream", "INF-001~1", first.event, first.start)
             continue
-        if (problem := _unusable(exchange.link, exchange.request.event)) is not None:
+        if (problem := _unusable(exchange)) is not None:
             yield _fail(f"a request is sent {problem}", "HSK-020~1", first.event, first.start)
-        for rule, encoded in (("chat-request", first.get(0)), ("open-body", _signed_body(exchange))):
+        asked = answers.CONTENTS.get(exchange.operation or 0, "chat-request")
+        for rule, encoded in ((asked, first.get(0)), ("open-body", _signed_body(exchange))):
             value = _item(encoded)
             if shapes.broken("request", first.value) is None and shapes.broken(rule, value) is not None:
                 yield _fail(f"{rule} has not its shape: {shapes.broken(rule, value)}", "FRM-001~1", first.event)
 
 
-def _unusable(link: LinkRecord, event: int) -> str | None:
+def _unusable(exchange: Exchange) -> str | None:
+    assert exchange.request is not None  # its caller looked
+    link, event = exchange.link, exchange.request.event
+    needed = answers.CAPABILITIES.get(exchange.operation or answers.CHAT, 0)
     hellos = {by: _hello(link, by, event) for by in ("suite", "target")}
     mine, theirs = hellos["suite"], hellos["target"]
     if theirs is None or mine is None:
         return "before the handshake is done"
     if not link.initiates and theirs.get(8) is not True:
         return "on a connection that is not pinned"
-    if CHAT not in mine.get(5, ()) or CHAT not in theirs.get(5, ()):
+    if needed not in mine.get(5, ()) or needed not in theirs.get(5, ()):
         return "without its capability"
     return None
 
@@ -87,7 +91,7 @@ def authorises_properly(record: Record) -> Iterator[Finding]:
             yield _fail("the open is between other parties", "RCP-059~1", frame.event, frame.start)
         if opened[6] != signing.name(signing.REQUEST, dcbor.encode(frame.get(1)), frame.get(0)):
             yield _fail("the open commits to another content or salt", "RCP-006~1", frame.event, frame.start)
-        if opened[0] != signing.DIRECT:
+        if opened[0] != signing.DIRECT and opened[0] not in joined(record, frame.event):
             yield _fail("the open is in a network that nobody knows", "NET-002~1", frame.event, frame.start)
         if quote is None:
             yield _fail("the open names a quote that was never offered", "RCP-052~1", frame.event, frame.start)

@@ -50,6 +50,10 @@ def _compares_only(self: Consumer, body: bytes, signature: bytes, salt: bytes) -
     return close
 
 
+def _text_alone(self: Consumer, billed: list[dict[int, Item]], finish: Item) -> dict[int, Item]:
+    return {key: value for key, value in Consumer.answer(self, billed, finish).items() if key < 3}
+
+
 _skips = partial(skips, "consumer")
 
 
@@ -104,6 +108,41 @@ MUTANTS = (
         kills=("consumer/reject-close-cancelled-by-nobody",),
         node=skipping("RCP-027"),
     ),
+    _skips(
+        "INF-035",
+        "takes-vectors-for-answers",
+        "Takes vectors where it has asked for words.",
+        "give-up-vector-of-a-chat",
+    ),
+    _skips(
+        "INF-036",
+        "takes-arguments-of-no-call",
+        "Takes arguments that belong to no call.",
+        "give-up-arguments-of-no-call",
+    ),
+    _skips(
+        "INF-037", "takes-calls-of-any-tool", "Lets a model call what nobody has offered.", "give-up-call-of-no-tool"
+    ),
+    _skips(
+        "INF-038",
+        "takes-logprobs-unasked",
+        "Pays for log-probabilities that it has not asked for.",
+        "give-up-unasked-logprobs",
+    ),
+    _skips(
+        "INF-040",
+        "believes-in-calls-unmade",
+        "Agrees to an END that says that tools were called, where none was.",
+        "give-up-calls-unmade",
+    ),
+    _does(
+        "commits-to-text-alone",
+        "Compares the close with the text of an answer alone, and refuses every answer that calls tools.",
+        "RCP-028 RCP-046",
+        "take-calls",
+        "take-reasoning",
+        answer=_text_alone,
+    ),
     _does(
         "fails-the-connection-on-a-bad-close",
         "Closes the whole connection, with all its other requests, because of one bad close.",
@@ -145,7 +184,7 @@ MUTANTS = (
         send=_encodes_anyhow,
     ),
     _skips(
-        "RCP-014",
+        "RCP-014~2",
         "pays-for-any-prompt",
         "Pays for as many input tokens as ACCEPT says.",
         "give-up-input-beyond-context",

@@ -35,7 +35,7 @@ def _does_not_notice(self: Consumer) -> None:
 
 def _reads_reset_codes(self: Initiator, stream: int) -> None:
     request = self.asked.get(stream)
-    if request is not None and not request.over:
+    if isinstance(request, Consumer) and not request.over:
         request.finish = STOP  # the code said NO_ERROR
         request.gone()
 

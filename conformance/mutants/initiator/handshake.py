@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from conformance import dcbor, framing, signing
+from conformance.answers import CAPABILITIES, CHAT
 from conformance.dcbor import Item
 from conformance.honest import hello
 from conformance.honest.initiator import Initiator
-from conformance.honest.node import CHAT
 from conformance.honest.rules import FailError
 from conformance.mutants.brief import skips
 from conformance.mutants.mutant import Mutant, initiator_with, skipping
@@ -49,7 +49,7 @@ def _adds_to_its_list(self: Initiator, models: dict[int, Item]) -> None:
 
 
 def _fails_on_unknown_capabilities(self: Initiator, kind: int, body: bytes) -> None:
-    if any(each != CHAT and each % 2 == 0 for each in dcbor.decode(dcbor.decode(body)[0])[5]):
+    if any(each not in CAPABILITIES.values() and each % 2 == 0 for each in dcbor.decode(dcbor.decode(body)[0])[5]):
         raise FailError("HANDSHAKE_FAILED")
     Initiator.first_control_frame(self, kind, body)
 

@@ -32,6 +32,14 @@ class _BooksWhatWasReleased(Implementation):
         return total if final else paid
 
 
+class _HoldsOn(Implementation):
+    """Keeps what is reserved for a request that was refused."""
+
+    def is_waiver(self, total: int) -> bool:
+        """No close is."""
+        return False
+
+
 class _AnyTotal(Implementation):
     """Books totals that follow from nothing."""
 
@@ -87,20 +95,21 @@ MUTANTS = (
     ),
     mutant(
         "books-any-close",
-        "SET-006~1",
+        "SET-006~2",
         "claim: reject-half-signed-receipt reject-countersignature-empty reject-countersigned-by-the-provider "
         "reject-countersignature-of-nothing",
         Without("SET-006"),
     ),
     mutant(
         "books-any-total",
-        "SET-006~1",
+        "SET-006~2",
         "claim: reject-total-one-more reject-total-above-the-ceiling reject-close-of-another-open",
         _AnyTotal(),
     ),
-    mutant("books-what-is-billed", "SET-006~1", "claim: accept-close-beyond-the-ticks", _BooksTheTotal()),
-    mutant("forgets-the-bill", "SET-006~1", "claim: accept-close-that-nobody-countersigned", _BooksWhatWasReleased()),
+    mutant("books-what-is-billed", "SET-006~2", "claim: accept-close-beyond-the-ticks", _BooksTheTotal()),
+    mutant("forgets-the-bill", "SET-006~2", "claim: accept-close-that-nobody-countersigned", _BooksWhatWasReleased()),
+    mutant("holds-what-nobody-wants", "SET-006~2", "claim: accept-close-over-nothing", _HoldsOn()),
     mutant("reserves-for-any-time", "CAL-015~1", "arguments: reject-reserve-of-no-time", Careless("reserve", 4)),
     mutant("takes-any-outcome", "CAL-015~1", "arguments: reject-settled-outcome-4", Careless("settled")),
-    mutant("bills-cancelled-in-full", "SET-006~1", "claim: accept-receipt-of-a-cancelled-answer", _SettlesInFull()),
+    mutant("bills-cancelled-in-full", "SET-006~2", "claim: accept-receipt-of-a-cancelled-answer", _SettlesInFull()),
 )

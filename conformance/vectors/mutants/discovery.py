@@ -27,9 +27,26 @@ class _DialsAnything(Implementation):
 class _TrustsEverybodyLikeTheLan(Implementation):
     """Does not care who said it."""
 
-    def may_be_dialed(self, ip: bytes, port: int, source: str) -> bool:
+    def may_be_dialed(self, ip: bytes, source: str) -> bool:
         """As on the LAN."""
-        return super().may_be_dialed(ip, port, "LAN" if source == "PEER" else source)
+        return super().may_be_dialed(ip, "LAN")
+
+
+class _TrustsItsOwnKind(Implementation):
+    """Takes every private address from whom the owner sent it to."""
+
+    def is_beside(self, ip: bytes, told_at: bytes) -> bool:
+        """As if all private networks were one."""
+        ours, theirs = self.smallest(ip), self.smallest(told_at)
+        return ours is not None and theirs is not None
+
+
+class _TrustsNoNeighbour(Implementation):
+    """Finds nobody in a private network."""
+
+    def is_beside(self, ip: bytes, told_at: bytes) -> bool:
+        """Never."""
+        return False
 
 
 class _KnowsOnlyFour(Implementation):
@@ -81,6 +98,18 @@ MUTANTS = (
         "DSC-005~1",
         "address: reject-mapped-private-from-a-peer reject-6to4-from-a-peer reject-loopback-6-from-a-peer",
         _KnowsOnlyFour(),
+    ),
+    mutant(
+        "takes-all-private-networks-for-one",
+        "DSC-005~1",
+        "address: reject-private-told-in-another-block reject-loopback-told-in-a-private-block",
+        _TrustsItsOwnKind(),
+    ),
+    mutant(
+        "trusts-no-neighbour",
+        "DSC-005~1",
+        "address: accept-private-told-in-its-block accept-loopback-told-at-this-host",
+        _TrustsNoNeighbour(),
     ),
     mutant("dials-any-port", "DSC-005~1", "address: reject-dns-from-a-peer", _AnyPort()),
 )

@@ -55,11 +55,20 @@ class _BareChain(Implementation):
         return hashlib.sha256(link).digest()
 
 
+_ORDER = {
+    "INF-035": "reject-reasoning-of-a-completion reject-vector-beside-text",
+    "INF-036": "reject-arguments-of-no-call reject-arguments-after-text",
+    "INF-037": "reject-call-of-no-tool reject-two-calls-of-one reject-one-call-beyond-most",
+    "INF-038": "reject-logprobs-unasked reject-more-logprobs-than-tokens",
+    "INF-039": "reject-text-of-an-embedding reject-more-vectors-than-inputs",
+    "INF-040": "reject-calls-that-are-not-there reject-vectors-of-two-lengths",
+}
+
 MUTANTS = (
     mutant("reads-the-first-item-of-content", "INF-003~1", "content: reject-not-deterministic", _FirstItem()),
     mutant(
         "takes-any-parameter",
-        "INF-004~1",
+        "INF-004~2",
         "content: reject-max-tokens-0 reject-deadline-beyond-an-hour reject-temperature-above-2 reject-top-p-0"
         " reject-stop-of-5 reject-seed-negative",
         Careless("chat-request", 3),
@@ -67,8 +76,19 @@ MUTANTS = (
     mutant(
         "calls-unknown-operations-malformed",
         "INF-005~1",
-        "content: reject-operation-0 reject-operation-2",
+        "content: reject-operation-0 reject-operation-4",
         Without("INF-005"),
+    ),
+    mutant(
+        "takes-contents-that-contradict-themselves",
+        "INF-034~1",
+        "content: reject-tool-twice reject-tool-choice-of-no-tool reject-logit-bias-token-twice"
+        " reject-result-of-no-call reject-call-of-a-user",
+        Without("INF-034"),
+    ),
+    *(
+        mutant(f"reads-answers-without-{each.lower()}", f"{each}~1", f"answer: {cases}", Without(each))
+        for each, cases in _ORDER.items()
     ),
     mutant(
         "takes-any-price",

@@ -123,7 +123,16 @@ def _of_fraud() -> tuple[VectorMutant, ...]:
     )
 
 
+class _TextAlone(Implementation):
+    """Commits to the text of an answer, and to nothing else of it."""
+
+    def answer_of(self, chunks: list[Item], finish: int) -> Item:
+        """The three keys that every answer has."""
+        return {key: value for key, value in super().answer_of(chunks, finish).items() if key < 3}
+
+
 MUTANTS = (
+    mutant("commits-to-text-alone", "RCP-007~1", "answer: accept-call accept-reasoning accept-vectors", _TextAlone()),
     mutant("knows-another-network", "NET-001~1", "receipts: accept-honest accept-cancelled", _OtherNetwork()),
     mutant(
         "commits-to-another-end",

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from mycellm_proto.records import Source, admissible
 
-from .family import HEX, NUMBER, DisagreementError, Family, Json, accept, case, outcome
+from .family import HEX, NUMBER, DisagreementError, Family, Json, accept, case, nullable, outcome
 
 _P, _L, _C = Source.PEER, Source.LAN, Source.CONFIGURED
 # Slug without its verdict, address, port, source, whether it is dialed.
@@ -50,19 +50,37 @@ _CASES: tuple[tuple[str, str, int, Source, bool], ...] = (
     ("port-53-configured", "192.168.1.10", 53, _C, True),
 )
 
+# Slug without its verdict, address, port, source, the owner's address at which it was told, whether it is dialed.
+_TOLD_AT: tuple[tuple[str, str, int, Source, str, bool], ...] = (
+    ("private-told-in-its-block", "10.2.3.4", 4242, _P, "10.200.0.1", True),
+    ("private-told-in-another-block", "10.2.3.4", 4242, _P, "192.168.1.1", False),
+    ("private-told-at-a-global-address", "10.2.3.4", 4242, _P, "8.8.4.4", False),
+    ("unique-local-told-in-its-block", "fd00::1", 4242, _P, "fc00:1::1", True),
+    ("loopback-told-at-this-host", "127.0.0.1", 4242, _P, "127.0.0.1", True),
+    ("loopback-told-at-another-loopback", "127.0.0.2", 4242, _P, "127.0.0.1", False),
+    ("loopback-told-in-a-private-block", "127.0.0.1", 4242, _P, "10.200.0.1", False),
+    ("loopback-6-told-at-this-host", "::1", 4242, _P, "::1", True),
+    ("mapped-told-at-this-host", "::ffff:127.0.0.1", 4242, _P, "::1", False),
+    ("multicast-told-in-a-private-block", "224.0.0.251", 4242, _P, "10.200.0.1", False),
+    ("dns-told-in-its-block", "10.2.3.4", 53, _P, "10.200.0.1", False),
+    ("global-told-in-a-private-block", "8.8.4.4", 4242, _P, "10.200.0.1", True),
+)
+
 
 def _cases() -> list[dict[str, Json]]:
-    made = []
-    for slug, host, port, source, dialed in _CASES:
-        packed = ip_address(host).packed
-        if (admissible(((packed, port),), source) != ()) is not dialed:
-            raise DisagreementError(slug)
-        verdict = "accept" if dialed else "reject"
-        expect = accept() if dialed else {"verdict": "reject"}
-        made.append(
-            case(f"{verdict}-{slug}", "DSC-005~1", ip=packed.hex(), port=port, source=source.name, expect=expect)
-        )
-    return made
+    plain = [(slug, host, port, source, None, dialed) for slug, host, port, source, dialed in _CASES]
+    return [_case(*each) for each in (*plain, *_TOLD_AT)]
+
+
+def _case(slug: str, host: str, port: int, source: Source, told_at: str | None, dialed: bool) -> dict[str, Json]:  # noqa: PLR0917
+    packed = ip_address(host).packed
+    beside = None if told_at is None else (ip_address(told_at).packed, 7420)
+    if (admissible(((packed, port),), source, beside) != ()) is not dialed:
+        raise DisagreementError(slug)
+    told = None if beside is None else beside[0].hex()
+    verdict, expect = ("accept", accept()) if dialed else ("reject", {"verdict": "reject"})
+    inputs: dict[str, Json] = {"ip": packed.hex(), "port": port, "source": source.name, "told_at": told}
+    return case(f"{verdict}-{slug}", "DSC-005~1", **inputs, expect=expect)
 
 
 FAMILY = Family(
@@ -70,6 +88,7 @@ FAMILY = Family(
     description="Addresses, and where a node has them from.",
     notes=(
         "ip has 4 or 16 bytes; source is CONFIGURED by the owner, the LAN, or PEER for anybody else.",
+        "told_at is the address of the owner's at which this node dialed who told it; null if there is none.",
         "Accepted: the node may dial it. Rejected: it must not.",
     ),
     verification=("Judge the address by the tables of SPEC.md, Discovery.",),
@@ -77,6 +96,7 @@ FAMILY = Family(
         "ip": HEX,
         "port": NUMBER,
         "source": {"enum": [each.name for each in Source]},
+        "told_at": nullable(HEX),
         "expect": outcome(coded=False),
     },
     cases=_cases,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mycellm_proto.answer import Answer
 from mycellm_proto.codec import encode
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import response_commitment
@@ -30,7 +31,9 @@ class _Delivered:
         ticks = 0 if self.cancel is None else self.cancel[1]
         if c.QUOTE.total(self.finish, c.INPUT_TOKENS, tokens, ticks) != self.total:
             raise DisagreementError(slug)
-        response = response_commitment(c.ANSWER_SALT, "".join(text for text, _ in billed), self.finish, tokens)
+        response = response_commitment(
+            c.ANSWER_SALT, Answer(text="".join(text for text, _ in billed)), self.finish, tokens
+        )
         fields: dict[str, Json] = {
             "open": c.CLOSE.open.hex(),
             "request": c.OPEN.request.hex(),

@@ -52,6 +52,7 @@ _SMALL_OPEN = replace(OPEN, ceiling=5, anchor=_SMALL.anchor)
 _HUGE = 65_536 * QUOTE.tick_value
 _HONEST, _AGREED = claim(4), receipt()
 _CANCELLED = replace(CLOSE, finish=FinishReason.CANCELLED, output_tokens=4)
+_NOTHING = replace(CLOSE, finish=FinishReason.FAILED, input_tokens=0, output_tokens=0, total=0)
 
 # Slug, the claim, who shows it, micro-credits, whether that is the end.
 _GOOD: tuple[tuple[str, Claim, bytes, int, bool], ...] = (
@@ -73,6 +74,8 @@ _GOOD: tuple[tuple[str, Claim, bytes, int, bool], ...] = (
         26,
         False,
     ),
+    ("accept-close-over-nothing", replace(claim(0), close=sign(c.BOB, _NOTHING)), c.BOB.public, 0, True),
+    ("accept-close-over-nothing-with-ticks", replace(_HONEST, close=sign(c.BOB, _NOTHING)), c.BOB.public, 0, True),
     (
         "accept-close-beyond-the-ticks",
         replace(claim(2), close=sign(c.BOB, CLOSE)),
@@ -253,80 +256,80 @@ _BAD: tuple[tuple[str, ErrorCode, str, Claim, bytes], ...] = (
     (
         "reject-countersignature-of-nothing",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         replace(_HONEST, countersignature=_AGREED.countersignature),
         c.BOB.public,
     ),
     (
         "reject-half-signed-receipt",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         replace(_AGREED, close=replace(_SIGNED_CLOSE, signature=bytes(64))),
         c.BOB.public,
     ),
     (
         "reject-countersignature-empty",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         replace(_AGREED, countersignature=bytes(64)),
         c.BOB.public,
     ),
     (
         "reject-countersigned-by-the-provider",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         replace(_AGREED, countersignature=countersign(c.BOB, _SIGNED_CLOSE)),
         c.BOB.public,
     ),
     (
         "reject-close-signed-by-the-consumer",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         replace(_AGREED, close=sign(c.ALICE, CLOSE)),
         c.ALICE.public,
     ),
-    ("reject-total-one-more", ErrorCode.BAD_CLOSE, "SET-006~1", _closed(total=27), c.BOB.public),
-    ("reject-total-one-less", ErrorCode.BAD_CLOSE, "SET-006~1", _closed(total=25), c.BOB.public),
+    ("reject-total-one-more", ErrorCode.BAD_CLOSE, "SET-006~2", _closed(total=27), c.BOB.public),
+    ("reject-total-one-less", ErrorCode.BAD_CLOSE, "SET-006~2", _closed(total=25), c.BOB.public),
     (
         "reject-total-above-the-ceiling",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         _closed(output_tokens=1000, total=4010),
         c.BOB.public,
     ),
     (
         "reject-part-of-a-tick-of-a-cancelled-answer",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         _closed(finish=FinishReason.CANCELLED, total=17),
         c.BOB.public,
     ),
     (
         "reject-whole-ticks-of-an-answer-that-stopped",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         _closed(total=16),
         c.BOB.public,
     ),
-    ("reject-close-of-another-open", ErrorCode.BAD_CLOSE, "SET-006~1", _closed(open=c.CLOSE.open), c.BOB.public),
+    ("reject-close-of-another-open", ErrorCode.BAD_CLOSE, "SET-006~2", _closed(open=c.CLOSE.open), c.BOB.public),
     (
         "reject-close-of-another-request",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         _closed(request=c.entropy("another request")),
         c.BOB.public,
     ),
     (
         "reject-close-of-another-model",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         _closed(model_digest=c.entropy("another model")),
         c.BOB.public,
     ),
     (
         "reject-close-with-odd-key",
         ErrorCode.BAD_CLOSE,
-        "SET-006~1",
+        "SET-006~2",
         replace(_HONEST, close=_malformed(_SIGNED_CLOSE, c.BOB, Context.CLOSE, {9: True})),
         c.BOB.public,
     ),
@@ -345,7 +348,7 @@ def _cases() -> list[dict[str, Json]]:
         if (verified.amount, verified.final) != (amount, final):
             raise DisagreementError(f"{slug}: {verified}")
         expect = accept(amount=amount, final=final)
-        made.append(_case(slug, "SET-003~1 SET-005~1 SET-006~1", shown, caller, expect))
+        made.append(_case(slug, "SET-003~1 SET-005~1 SET-006~2", shown, caller, expect))
     for slug, code, requirement, shown, caller in _BAD:
         expect = reject(_check(shown, caller), code, requirement)
         made.append(_case(slug, requirement, shown, caller, expect))

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mycellm_proto import place_order
+from mycellm_proto.answer import Answer, Chunk
 from mycellm_proto.codec import Value, encode
 from mycellm_proto.consumer import ConsumerExchange
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import response_commitment, sign
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.events import Ended, Failed
-from mycellm_proto.frames import Accept, Chunk, End
+from mycellm_proto.frames import Accept, End
 from mycellm_proto.keys import SigningKey
 from mycellm_proto.limits import MAX_AMOUNT, MAX_TOKENS
 from mycellm_proto.signed import Context, Signed, digest
@@ -82,7 +83,7 @@ def _billed(change: Mapping[int, Value], key: SigningKey = c.BOB) -> _View:
 
 
 def _response(text: str, finish: FinishReason, tokens: int) -> bytes:
-    return response_commitment(c.ANSWER_SALT, text, finish, tokens)
+    return response_commitment(c.ANSWER_SALT, Answer(text=text), finish, tokens)
 
 
 def _cancelled(chunks: int, ticks: int, **changes: object) -> _View:
@@ -121,7 +122,7 @@ _GOOD: tuple[tuple[str, str, _View], ...] = (
     *(
         (f"accept-{finish.name.lower()}", "RCP-028~1", _finished(finish))
         for finish in FinishReason
-        if finish not in (FinishReason.STOP, FinishReason.CANCELLED)
+        if finish not in (FinishReason.STOP, FinishReason.CANCELLED, FinishReason.TOOL_CALLS)
     ),
     ("accept-cancelled-after-one-chunk", "RCP-025~1", _cancelled(1, 2)),
     ("accept-cancelled-before-any-chunk", "RCP-025~1", _cancelled(0, 2)),
@@ -146,7 +147,7 @@ _BAD: tuple[tuple[str, str, _View], ...] = (
     ("reject-odd-key", "EXT-003~1", _billed({9: True})),
     ("reject-even-key", "EXT-003~1", _billed({10: True})),
     ("reject-open-of-31-bytes", "RCP-024~1", _billed({0: bytes(31)})),
-    ("reject-finish-unknown", "RCP-024~1", _finished(8)),
+    ("reject-finish-unknown", "RCP-024~1", _finished(9)),
     ("reject-finish-0", "RCP-024~1", _finished(0)),
     ("reject-assurance-unknown", "RCP-024~1", _billed({8: 1})),
     ("reject-tokens-beyond-most", "RCP-024~1", _billed({5: MAX_TOKENS + 1})),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mycellm_proto.answer import Answer, Candidate, Logprob
 from mycellm_proto.codec import Value, encode
 from mycellm_proto.content import FinishReason
 from mycellm_proto.economy import direct_network, request_commitment, response_commitment
@@ -35,6 +38,22 @@ def _case(slug: str, requirement: str, context: Context, items: list[Value], exp
     return case(slug, requirement, **content, expect=accept(hash=expected.hex()))
 
 
+_ONE = Logprob(
+    token=Candidate(text=b"Hi", below=510_826),
+    top=(Candidate(text=b"Ho", below=356_675), Candidate(text=b"\xf0\x9f", below=1_000_000_000)),
+)
+_WHOLE = (
+    ("answer-with-reasoning", Answer(text="42", reasoning="6 times 7."), FinishReason.STOP),
+    (
+        "answer-of-calls",
+        Answer(calls=(("multiply", '{"a": 6, "b": 7}'), ("clock", ""), ("clock", ""))),
+        FinishReason.TOOL_CALLS,
+    ),
+    ("answer-with-logprobs", Answer(text="Hi", logprobs=(_ONE, replace(_ONE, top=()))), FinishReason.STOP),
+    ("answer-of-vectors", Answer(vectors=(bytes.fromhex("0000803f"), bytes.fromhex("000000c0"))), FinishReason.STOP),
+)
+
+
 def _cases() -> list[dict[str, Json]]:
     zero = bytes(32)
     made = [
@@ -60,7 +79,11 @@ def _cases() -> list[dict[str, Json]]:
     )
     for slug, salt, text, finish, tokens in answers:
         items: list[Value] = [salt, {0: text, 1: int(finish), 2: tokens}]
-        expected = response_commitment(salt, text, finish, tokens)
+        expected = response_commitment(salt, Answer(text=text), finish, tokens)
+        made.append(_case(slug, "RCP-007~1", Context.RESPONSE, items, expected))
+    for slug, answer, finish in _WHOLE:
+        items = [ANSWER_SALT, answer.to_value(finish, 4)]
+        expected = response_commitment(ANSWER_SALT, answer, finish, 4)
         made.append(_case(slug, "RCP-007~1", Context.RESPONSE, items, expected))
     return made
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling, encode_content
+from mycellm_proto.answer import Answer
+from mycellm_proto.content import ChatRequest, FinishReason, Message, Role, Sampling
+from mycellm_proto.content_codec import encode_content
 from mycellm_proto.economy import (
     DIRECT_NETWORK,
     Close,
@@ -88,7 +90,7 @@ SIGNED_OPEN = sign(ALICE, OPEN)
 CLOSE = Close(
     open=SIGNED_OPEN.digest(Context.OPEN),
     request=OPEN.request,
-    response=response_commitment(ANSWER_SALT, ANSWER, FinishReason.STOP, OUTPUT_TOKENS),
+    response=response_commitment(ANSWER_SALT, Answer(text=ANSWER), FinishReason.STOP, OUTPUT_TOKENS),
     model_digest=QUOTE.model_digest,
     input_tokens=INPUT_TOKENS,
     output_tokens=OUTPUT_TOKENS,
@@ -102,7 +104,7 @@ def cancelled_close() -> Close:
     """The bill of the same request, cancelled by its consumer after one token, on one tick."""
     return replace(
         CLOSE,
-        response=response_commitment(ANSWER_SALT, "Hello", FinishReason.CANCELLED, 1),
+        response=response_commitment(ANSWER_SALT, Answer(text="Hello"), FinishReason.CANCELLED, 1),
         output_tokens=1,
         total=QUOTE.total(FinishReason.CANCELLED, INPUT_TOKENS, 1, 1),
         finish=FinishReason.CANCELLED,

@@ -137,7 +137,7 @@ _SETTLED: tuple[tuple[str, str, bytes, _Play], ...] = (
 )
 _REFUSED: tuple[tuple[str, str, ErrorCode, _Play], ...] = (
     ("refused-busy", "RCP-031~1", ErrorCode.BUSY, _busy),
-    ("refused-ceiling-too-low", "RCP-013~1", ErrorCode.CEILING_TOO_LOW, _ceiling_too_low),
+    ("refused-ceiling-too-low", "RCP-013~2", ErrorCode.CEILING_TOO_LOW, _ceiling_too_low),
     ("given-up-after-a-chunk", "RCP-032~1", ErrorCode.INTERNAL, _failed),
 )
 # What Bob answers on the stream, though Alice never sent a REQUEST.

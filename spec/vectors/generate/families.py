@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     accumulated,
     address,
+    answer,
     arguments,
     billing,
     claim,
@@ -54,6 +55,7 @@ _MODULES = (
     quote,
     opens,
     commitments,
+    answer,
     ticks,
     billing,
     close,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mycellm_proto.answer import Candidate, Chunk, Logprob, Part
 from mycellm_proto.calls import Procedure
 from mycellm_proto.codec import Value, decode, encode
 from mycellm_proto.errors import ErrorCode
@@ -10,7 +11,6 @@ from mycellm_proto.frames import (
     Accept,
     Call,
     Cancel,
-    Chunk,
     Countersign,
     Credit,
     End,
@@ -25,12 +25,13 @@ from mycellm_proto.frames import (
 )
 from mycellm_proto.frames import encode as encode_whole
 from mycellm_proto.framing import RawFrame
-from mycellm_proto.limits import MAX_AMOUNT, MAX_DEADLINE_MS, MAX_QUOTES, MAX_TICKS, MAX_TOKENS
+from mycellm_proto.limits import MAX_AMOUNT, MAX_DEADLINE_MS, MAX_LOGPROB, MAX_QUOTES, MAX_TICKS, MAX_TOKENS
 
 from . import constants as c
 from .family import ANY, HEX, DisagreementError, Family, Json, accept, case, outcome, reject
 from .notation import noted
 
+_LOGPROB = Logprob(token=Candidate(text=b"Hi", below=510_826), top=(Candidate(text=b"\xf0\x9f", below=MAX_LOGPROB),))
 _LINK = c.CHAIN.link(3)
 _SIGNATURE = bytes(64)
 _SIGNED: Value = [b"\xa0", _SIGNATURE]
@@ -54,6 +55,12 @@ _FRAMES: tuple[tuple[str, Frame], ...] = (
     ("accept-chunk", Chunk(text="Hello", tokens=1)),
     ("accept-chunk-heartbeat", Chunk(text="", tokens=0)),
     ("accept-chunk-text-without-tokens", Chunk(text="\U0001f344", tokens=0)),
+    ("accept-chunk-reasoning", Chunk(text="hm", tokens=1, part=Part.REASONING)),
+    ("accept-chunk-call", Chunk(text="multiply", tokens=3, part=Part.CALL)),
+    ("accept-chunk-arguments", Chunk(text='{"a": 6}', tokens=5, part=Part.ARGUMENTS)),
+    ("accept-chunk-logprobs", Chunk(text="Hi", tokens=1, logprobs=(_LOGPROB,))),
+    ("accept-chunk-vector", Chunk(text="", tokens=0, part=Part.VECTOR, vector=bytes.fromhex("0000803f000000c0"))),
+    ("accept-chunk-values", Chunk(text="", tokens=0, part=Part.VALUES, vector=b"\0")),
     ("accept-tick", Tick(k=3, link=_LINK)),
     ("accept-tick-most", Tick(k=MAX_TICKS, link=_LINK)),
     ("accept-credit", Credit(limit=MAX_AMOUNT)),
@@ -109,6 +116,16 @@ _REJECTED: tuple[tuple[str, str, FrameType, Value], ...] = (
     ("reject-accept-beyond-most", _SHAPE, FrameType.ACCEPT, {0: MAX_TOKENS + 1}),
     ("reject-chunk-without-tokens", _SHAPE, FrameType.CHUNK, {0: "a"}),
     ("reject-chunk-bytes", _SHAPE, FrameType.CHUNK, {0: b"a", 1: 1}),
+    ("reject-chunk-part-0", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 2: 0}),
+    ("reject-chunk-part-6", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 2: 6}),
+    ("reject-chunk-no-logprobs", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: []}),
+    ("reject-chunk-logprob-without-alternatives", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a", 0]]}),
+    ("reject-chunk-logprob-of-text", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [["a", 0, []]]}),
+    ("reject-chunk-logprob-below-most", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a", MAX_LOGPROB + 1, []]]}),
+    ("reject-chunk-21-alternatives", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a", 0, [[b"a", 0]] * 21]]}),
+    ("reject-chunk-token-of-513-bytes", _SHAPE, FrameType.CHUNK, {0: "a", 1: 1, 4: [[b"a" * 513, 0, []]]}),
+    ("reject-chunk-vector-empty", _SHAPE, FrameType.CHUNK, {0: "", 1: 0, 2: 4, 6: b""}),
+    ("reject-chunk-vector-array", _SHAPE, FrameType.CHUNK, {0: "", 1: 0, 2: 4, 6: [0]}),
     ("reject-tick-beyond-most", _SHAPE, FrameType.TICK, {0: MAX_TICKS + 1, 1: _LINK}),
     ("reject-tick-link-31", _SHAPE, FrameType.TICK, {0: 3, 1: bytes(31)}),
     ("reject-tick-link-33", _SHAPE, FrameType.TICK, {0: 3, 1: bytes(33)}),

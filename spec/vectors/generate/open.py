@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mycellm_proto.admission import Admitted, admit
 from mycellm_proto.codec import Value, encode
-from mycellm_proto.content import encode_content
+from mycellm_proto.content_codec import encode_content
 from mycellm_proto.economy import Quote, request_commitment, sign
 from mycellm_proto.errors import ErrorCode
 from mycellm_proto.frames import Request, decode_frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mycellm_proto.answer import Chunk
 from mycellm_proto.connection import Connection
 from mycellm_proto.content import ChatRequest, FinishReason
 from mycellm_proto.economy import Quote, sign
@@ -118,7 +119,7 @@ class Scene:
     def answer(self, words: tuple[tuple[str, int], ...]) -> None:
         """Bob's chunks, each paid before the next."""
         for text, tokens in words:
-            self.bob.chunk(STREAM, text, tokens, self.clock)
+            self.bob.chunk(STREAM, Chunk(text=text, tokens=tokens), self.clock)
             self.settle()
 
     def end(self, finish: FinishReason) -> None:

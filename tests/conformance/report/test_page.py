@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from conformance.honest.node import Model, Node
+from conformance.honest.model import Model
+from conformance.honest.node import Node
 from conformance.judge.finding import Finding, Verdict
 from conformance.mutants.mutant import skipping
 from conformance.mutants.registry import mutants
