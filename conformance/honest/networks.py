@@ -41,8 +41,6 @@ class Held:
 
     standing: Standing
     proof: Proof
-    renewed: float
-    """When the settlement node gave the roll out last, in seconds since 1970."""
 
     def shown(self) -> dict[int, Item]:
         """The part that PROVE and SHOW have in common: membership, node certificate, roll."""
@@ -100,9 +98,9 @@ def show(connection: Connection, encoded: bytes) -> dict[int, Item]:
     return {}
 
 
-def held(descriptor: Signed, proof: Proof, roll: Signed | None, now: float) -> Held:
+def held(descriptor: Signed, proof: Proof, roll: Signed | None) -> Held:
     """What JOIN gives."""
-    return Held(standing=Standing(descriptor=descriptor, roll=roll), proof=proof, renewed=now)
+    return Held(standing=Standing(descriptor=descriptor, roll=roll), proof=proof)
 
 
 def learnt(known: Held, reads: Networks, now: float, descriptor: Signed | None, roll: Signed | None) -> Held:

@@ -195,7 +195,7 @@ class Node:
 
     def join(self, descriptor: Signed, proof: Proof, roll: Signed | None) -> bytes:
         """Be a member; the network's id."""
-        found = held(descriptor, proof, roll, self.clock())
+        found = held(descriptor, proof, roll)
         self.store.networks[found.standing.network] = found
         self.save()
         return found.standing.network

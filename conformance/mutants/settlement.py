@@ -234,7 +234,6 @@ MUTANTS = (
         "Takes from the consumer, and gives to the consumer.",
         "SET-012",
         "settle-for-the-consumer-too",
-        row=18,
         node=_settles_with(enter=_charges_the_provider),
     ),
     _does(

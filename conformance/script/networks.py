@@ -22,7 +22,7 @@ from .target import Target
 
 CALLS = 2
 PROVE, SHOW, JOIN, REVOKE = 1, 2, 3, 4
-PRIVATE, ORG = 2, 3
+PRIVATE = 2
 BOTH, CONSUMER, PROVIDER, NOTHING = 3, 1, 2, 0
 _DAY = 86_400
 _OFFER_WITHIN = 6.0
@@ -140,8 +140,6 @@ class Attending:
         self.network = network
         self.proof = proof
         """What it answers to PROVE; None to refuse with NOT_MEMBER."""
-        self.shown: dict[int, Any] | None = None
-        """What the target has shown of itself."""
         self.says: dict[int, Item | tuple[str, int, int]] = {}
         """What it answers to other procedures: a result, or a code with its limit and actual."""
 
@@ -168,7 +166,6 @@ class Attending:
         if procedure == PROVE and mine and self.proof is not None:
             self.give(stream, self.proof)
         elif procedure == SHOW and arguments.get(0) == self.network.id:
-            self.shown = arguments
             self.give(stream, {})
         elif procedure in self.says:
             said = self.says[procedure]
