@@ -130,7 +130,7 @@ def _network(text: str, home: Path) -> bytes:
 
     node = load_or_create(home).node_id
     try:
-        return Networks(NetworksFolder(home, node), node, time.time).find(text).id
+        return Networks(NetworksFolder(home), node, time.time).find(text).id
     except NetworkError:
         return _check(parse_network, text)
 
