@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mycellm_proto.limits import MAX_AMOUNT, MAX_NETWORK_MODELS, MAX_NETWORK_NAME, MAX_USES
 from mycellm_proto.nodeid import decode_node_id
 
-from ..config import parse_address
+from ..config import parse_address, parse_peer
 from ..keyring import KeyringError
 from ..networks import (
     INVITE_LIFE_S,
@@ -35,6 +35,7 @@ Roles = list[Literal["consumer", "provider"]]
 Quota = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="Granted once, in micro-credits.")]
 Label = Annotated[str, Field(max_length=MAX_LABEL, description="For people: whose it is.")]
 DAY_S = 24 * 3600
+Value = TypeVar("Value")
 
 
 class _Order(BaseModel):
@@ -65,10 +66,12 @@ class NewInvite(_Order):
     address: str | None = Field(None, description="IP:PORT where members reach this node; default: where it listens.")
 
 
-class Invited(_Order):
-    """An invite that was received."""
+class Joining(_Order):
+    """How to join: by an invite; or, without one, a network by its id, at the node of its authority."""
 
-    invite: str = Field(max_length=4096, description="The text that begins with mycellm-invite:.")
+    invite: str | None = Field(None, max_length=4096, description="The text that begins with mycellm-invite:.")
+    network: Digest | None = Field(None, description="The network's id, without an invite.")
+    at: str | None = Field(None, max_length=256, description="NODEID@IP:PORT of the authority's node, with `network`.")
     as_node: bool = Field(default=False, description="As this node itself, not as its account.")
 
 
@@ -123,9 +126,16 @@ def network_routes(desk: Desk, listening: Callable[[], list[Address]], balances:
         )
 
     @router.post("/networks/join", status_code=201)
-    async def join(order: Invited) -> dict[str, Any]:
-        """Become a member by an invite."""
-        return await _awaited(desk.join(order.invite, as_node=order.as_node))
+    async def join(order: Joining) -> dict[str, Any]:
+        """Become a member: by an invite, or of an open network, or where the authority has admitted this node."""
+        if (order.invite is None) is (order.network is None) or (order.network is None) is not (order.at is None):
+            raise AdminError(400, "invalid_request", "Send `invite` alone, or `network` with `at`.", param="invite")
+        if order.invite is not None:
+            return await _awaited(desk.join(order.invite, as_node=order.as_node))
+        assert order.network is not None  # as was just checked
+        assert order.at is not None
+        where = _parsed("at", parse_peer, order.at)
+        return await _awaited(desk.join_at(bytes.fromhex(order.network), where, as_node=order.as_node))
 
     @router.delete("/networks/{name}")
     async def leave(name: str) -> dict[str, Any]:
@@ -202,16 +212,15 @@ def _error(error: NetworkError) -> AdminError:
 
 
 def _member(text: str) -> bytes:
-    try:
-        return decode_node_id(text)
-    except ValueError as error:
-        raise AdminError(
-            400, "invalid_request", f"{text[:100]!r} is no id of a node: {error}.", param="member"
-        ) from None
+    return _parsed("member", decode_node_id, text)
 
 
 def _address(text: str) -> Address:
+    return _parsed("address", parse_address, text)
+
+
+def _parsed(param: str, parse: Callable[[str], Value], text: str) -> Value:
     try:
-        return parse_address(text)
+        return parse(text)
     except ValueError as error:
-        raise AdminError(400, "invalid_request", f"{text[:100]!r}: {error}.", param="address") from None
+        raise AdminError(400, "invalid_request", f"{text[:100]!r} cannot be used: {error}.", param=param) from None

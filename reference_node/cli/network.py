@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from ..config import parse_address, parse_node_id
+from ..config import parse_address, parse_node_id, parse_peer
+from ..config.sharing import parse_network
 from . import arguments, network_views, node_api, output, runfile
 from .output import CommandError
 
@@ -51,8 +52,10 @@ def add_parser(subparsers: arguments.Subparsers[argparse.ArgumentParser]) -> Non
     _add_create(add("create", "make a network; this node becomes its authority and, unless told otherwise, "
                               "keeps its accounts"))  # fmt: skip
     _add_invite(add("invite", "print an invite: whoever has its text can become a member"))
-    join = add("join", "become a member by an invite", named=False)
-    join.add_argument("invite", metavar="INVITE", help="the text that begins with mycellm-invite:, or - to read it")
+    join = add("join", "become a member by an invite, or of a network that is open or has admitted you", named=False)
+    join.add_argument("invite", metavar="INVITE|ID", help="the text that begins with mycellm-invite:, or - to read it; "
+                                                          "with --at the network's id")  # fmt: skip
+    join.add_argument("--at", metavar="NODEID@IP:PORT", help="without an invite: the node of the network's authority")
     join.add_argument("--as-node", action="store_true",
                       help="as this node itself, not as the account that `keys install` gave it")  # fmt: skip
     admit = add("admit", "admit a node without an invite, or give a member other roles and a further quota")
@@ -129,7 +132,7 @@ def _online(args: argparse.Namespace, admin: node_api.Admin) -> dict[str, Any]:
         "show": lambda: ("GET", f"/networks?name={quote(name)}" if name else "/networks", None),
         "balance": lambda: ("GET", f"/networks/balances?name={quote(name)}" if name else "/networks/balances", None),
         "create": lambda: ("POST", "/networks", _terms(args) | {"name": name}),
-        "join": lambda: ("POST", "/networks/join", {"invite": _invite_text(args), "as_node": args.as_node}),
+        "join": lambda: ("POST", "/networks/join", _joining(args)),
         "leave": lambda: ("DELETE", path, None),
         "members": lambda: ("GET", f"{path}/members", None),
         "admit": lambda: ("POST", f"{path}/members", _seat(args) | {"member": args.member}),
@@ -158,6 +161,11 @@ def _terms(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _joining(args: argparse.Namespace) -> dict[str, Any]:
+    how = {"network": args.invite, "at": args.at} if args.at else {"invite": _invite_text(args)}
+    return how | {"as_node": args.as_node}
+
+
 def _seat(args: argparse.Namespace) -> dict[str, Any]:
     return {"roles": args.role or ["consumer"], "quota": args.quota, "label": args.label}
 
@@ -182,7 +190,10 @@ async def _at_home(args: argparse.Namespace, settings: Settings) -> dict[str, An
     async with desk_of(settings, identity) as desk:
         async with asyncio.timeout(JOIN_S):
             if args.action == "join":
-                return await desk.join(_invite_text(args), as_node=args.as_node)
+                if not args.at:
+                    return await desk.join(_invite_text(args), as_node=args.as_node)
+                where = _checked(parse_peer, args.at)
+                return await desk.join_at(_checked(parse_network, args.invite), where, as_node=args.as_node)
             if args.action == "revoke" and args.statement:
                 return await desk.revoke_certificates(args.name, _statement(args))
         actions: dict[str, Callable[[], dict[str, Any]]] = {

@@ -18,7 +18,7 @@ def show(action: str, answer: dict[str, Any]) -> None:
         case "create":
             network = answer["created"]
             output.say(f"The network {network['name']} is made. Back up this home: its keys are the network.")
-            output.say(f"Next: {arguments.program()} network invite {network['name']}")
+            output.say(f"Next: {arguments.program()} network {_next(network)}")
             _print_networks([network])
         case "invite":
             output.result(answer["invite"])
@@ -50,6 +50,13 @@ def _print_balances(balances: list[dict[str, Any]]) -> None:
         for row in balances
     ]
     output.table(("network", "balance", "reserved", "available"), rows)
+
+
+def _next(network: dict[str, Any]) -> str:
+    """How others come in."""
+    if network["admission"] == "invite":
+        return f"invite {network['name']}"
+    return f"join {network['id']} --at NODEID@IP:PORT, at every member"
 
 
 def _print_networks(networks: list[dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from .values import (
     parse_address,
     parse_allowed,
     parse_node_id,
+    parse_peer,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "parse_address",
     "parse_allowed",
     "parse_node_id",
+    "parse_peer",
     "resolve",
     "show",
 ]

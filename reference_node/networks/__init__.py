@@ -15,13 +15,14 @@ from .home import desk_of
 from .introductions import Introductions
 from .joining import Reception
 from .networks import Networks
-from .places import unpacked, where_reached
+from .places import REACH_S, unpacked, unreachable, where_reached
 from .upkeep import Upkeep
 from .words import parse_digest, parse_roles, terms
 
 __all__ = [
     "INVITE_LIFE_S",
     "MAX_LABEL",
+    "REACH_S",
     "AmbiguousNetworkError",
     "Desk",
     "HeldNetwork",
@@ -39,5 +40,6 @@ __all__ = [
     "parse_roles",
     "terms",
     "unpacked",
+    "unreachable",
     "where_reached",
 ]

@@ -125,7 +125,11 @@ class Authority:
     ) -> str:
         """The text of a new invite, good ``uses`` times. Who has the text may use it."""
         if self.held.descriptor.admission is not Admission.INVITE:
-            raise NetworkError(f"Nobody is invited to {self.held.name!r}: its admission is another.")
+            admission = self.held.descriptor.admission.name.lower()
+            raise NetworkError(
+                f"Nobody is invited to {self.held.name!r}: its admission is {admission}. Members join it by its id: "
+                f"`network join {self.held.id.hex()} --at NODEID@IP:PORT`."
+            )
         invite = Invite(
             network=self.held.id,
             serial=secrets.token_bytes(SERIAL_SIZE),
@@ -176,8 +180,11 @@ class Authority:
 
         The descriptor gets a new revision in time too, where the root key is here.
         """
-        if self.held.descriptor.expires < now + DESCRIPTOR_LIFE_S / 2 and self._folder.key(self.held.id, ROOT_KEY_FILE):
-            self.change(now)
+        root = self._folder.key(self.held.id, ROOT_KEY_FILE)
+        if root is not None and self.held.descriptor.expires < now + DESCRIPTOR_LIFE_S / 2:
+            old = self.held.descriptor
+            new = replace(old, revision=old.revision + 1, expires=int(now) + DESCRIPTOR_LIFE_S)
+            self._keep(self.held.learn(descriptor=new.sign(root), now=now))
         row = self._register.member(self._node)
         if row is not None:
             self._keep(replace(self.held, proof=replace(self.held.proof, membership=self._issue(row, now))))
@@ -206,8 +213,10 @@ class Authority:
         if body.epoch > MAX_WITHDRAWN_EPOCH or self._roll_is_full(body.account, MAX_WITHDRAWN, now):
             raise NetworkError("The epoch is too high, or the roll has no room for it. Ask the network's authority.")
         self._register.void(body.account, body.epoch, int(now))
+        listed = dict(self._register.revocations(int(now))).get(body.account)
         roll = self.held.standing.roll
-        if roll is None or not roll.voids(body.account, body.epoch - 1):  # an earlier try may have ended half-way
+        # An earlier try may have ended half-way; one that is long done is no reason for another roll.
+        if listed is not None and (roll is None or not roll.voids(body.account, listed - 1)):
             self._new_roll(now)
 
     # Looking
@@ -219,15 +228,6 @@ class Authority:
     def invites(self) -> list[InviteRow]:
         """Every invite."""
         return self._register.invites()
-
-    def change(self, now: float, **changes: object) -> None:
-        """A new revision of the descriptor. Raises `NetworkError` where the root key is not here."""
-        root = self._folder.key(self.held.id, ROOT_KEY_FILE)
-        if root is None:
-            raise NetworkError("The network's root key is not here: only it can change what the network is.")
-        old = self.held.descriptor
-        new = replace(old, revision=old.revision + 1, expires=int(now) + DESCRIPTOR_LIFE_S, **changes)  # type: ignore[arg-type]
-        self._keep(self.held.learn(descriptor=new.sign(root), now=now))
 
     # Inside
 

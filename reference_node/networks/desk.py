@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mycellm_proto.signed import Signed
 
-    from ..config import Address
+    from ..config import Address, PeerAddress
     from ..keyring import Installed
     from ..node.peer_link import PeerLink
     from .authority import Terms
@@ -72,10 +72,15 @@ class Desk:
         Raises `NetworkError`, `KeyringError`.
         """
         signed, invite = read_text(text)
-        if len(list(self._networks)) >= MAX_NETWORKS and invite.network not in self._networks:
-            raise NetworkError(f"This node is in {MAX_NETWORKS} networks already. `network leave` one of them.")
-        card = None if as_node else self._card()
-        return {"joined": self._view(await self._ask(invite.contact, invite.network, signed, card))}
+        return await self._join(invite.contact, invite.network, signed, as_node=as_node)
+
+    async def join_at(self, network: bytes, authority: PeerAddress, *, as_node: bool = False) -> Answer:
+        """Become a member without an invite, of an open network or where the authority has admitted this node.
+
+        Raises `NetworkError`, `KeyringError`.
+        """
+        contact = Contact(node=authority.node_id, addresses=(packed(authority.address),))
+        return await self._join(contact, network, None, as_node=as_node)
 
     async def renew(self, held: HeldNetwork) -> None:
         """Get a new membership before the old one runs out. Raises `NetworkError`, `KeyringError`."""
@@ -119,7 +124,7 @@ class Desk:
             roles=roles,
             quota=quota,
             life_s=life_s,
-            label=label[:MAX_LABEL],
+            label=_label(label),
             contact=Contact(node=self._networks.node, addresses=tuple(packed(address) for address in addresses)),
             now=self._now(),
         )
@@ -135,7 +140,7 @@ class Desk:
     def admit(self, name: str, member: bytes, *, roles: MemberRole, quota: int, label: str = "") -> Answer:
         """Admit a key, or give a member other roles and a further quota. Raises `NetworkError`."""
         held = self._networks.find(name)
-        seat = Seat(label=label[:MAX_LABEL], roles=int(roles), quota=quota)
+        seat = Seat(label=_label(label), roles=int(roles), quota=quota)
         row = self._networks.authority(held.id).admit(member, seat, self._now())
         return {"admitted": self._member(row)}
 
@@ -172,6 +177,12 @@ class Desk:
         return {"voided": {"account": encode_node_id(epoch.account), "before_epoch": epoch.epoch}}
 
     # Inside
+
+    async def _join(self, contact: Contact, network: bytes, invite: Signed | None, *, as_node: bool) -> Answer:
+        if len(list(self._networks)) >= MAX_NETWORKS and network not in self._networks:
+            raise NetworkError(f"This node is in {MAX_NETWORKS} networks already. `network leave` one of them.")
+        card = None if as_node else self._card()
+        return {"joined": self._view(await self._ask(contact, network, invite, card))}
 
     async def _ask(
         self, contact: Contact, network: bytes, invite: Signed | None, card: Installed | None
@@ -233,6 +244,12 @@ class Desk:
             "expires": row.expires,
             "state": "withdrawn" if row.withdrawn else "spent" if spent else "open",
         }
+
+
+def _label(label: str) -> str:
+    if len(label) > MAX_LABEL:
+        raise NetworkError(f"A label has at most {MAX_LABEL} characters.", ErrorCode.MALFORMED)
+    return label
 
 
 def _roles(roles: MemberRole) -> list[str]:

@@ -6,11 +6,23 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
+from mycellm_proto.errors import ErrorCode
+
 from ..config import Address
 from .errors import NetworkError
 
 if TYPE_CHECKING:
     from mycellm_proto.invite import Contact
+
+
+REACH_S = 10.0
+"""How long it may take to connect to the node of an authority."""
+
+
+def unreachable(address: Address) -> NetworkError:
+    """Nobody proves there to be the authority's node."""
+    message = f"The authority's node at {address} (UDP) cannot be reached, or another node answers there."
+    return NetworkError(message, ErrorCode.TIMEOUT)
 
 
 def packed(address: Address) -> tuple[bytes, int]:

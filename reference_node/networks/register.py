@@ -170,14 +170,14 @@ class Register:
             self._void(db, member, held.epoch + 1, now)
         return held
 
-    def void(self, key: bytes, epoch: int, now: int) -> bool:
-        """Let every certificate by or for ``key`` of an earlier epoch be void; False where that is known.
+    def void(self, key: bytes, epoch: int, now: int) -> None:
+        """Let every certificate by or for ``key`` of an earlier epoch be void.
 
         A member with that key stays one: its next membership is of the new epoch.
         """
         with self._transaction() as db:
             db.execute("UPDATE members SET epoch = max(epoch, ?) WHERE member = ?", (epoch, key))
-            return self._void(db, key, epoch, now)
+            self._void(db, key, epoch, now)
 
     def revocations(self, now: int) -> list[tuple[bytes, int]]:
         """Keys and epochs, ascending by key, as long as a certificate that they void could not have expired.
@@ -216,13 +216,12 @@ class Register:
         return None if row is None else _member(row)
 
     @staticmethod
-    def _void(db: sqlite3.Connection, key: bytes, epoch: int, now: int) -> bool:
-        changed = db.execute(
+    def _void(db: sqlite3.Connection, key: bytes, epoch: int, now: int) -> None:
+        db.execute(
             "INSERT INTO revocations VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch, "
             "listed = excluded.listed WHERE excluded.epoch > epoch",
             (key, epoch, now),
         )
-        return changed.rowcount == 1
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         found = db.execute("PRAGMA user_version").fetchone()[0]

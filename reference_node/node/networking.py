@@ -10,7 +10,17 @@ from mycellm_proto.membership import MemberRole
 from ..config import PeerAddress
 from ..discovery import Discovery
 from ..keyring import installed
-from ..networks import Desk, Introductions, NetworkError, Networks, NetworksFolder, Reception, Upkeep, unpacked
+from ..networks import (
+    REACH_S,
+    Desk,
+    Introductions,
+    Networks,
+    NetworksFolder,
+    Reception,
+    Upkeep,
+    unpacked,
+    unreachable,
+)
 from . import clock
 
 if TYPE_CHECKING:
@@ -27,9 +37,6 @@ if TYPE_CHECKING:
     from .background import Background
     from .peer_link import PeerLink
     from .peers import Peers
-
-REACH_S = 10.0
-"""How long it may take to connect to the node that an invite names."""
 
 
 class Networking:
@@ -123,4 +130,4 @@ class Networking:
             async with asyncio.timeout(REACH_S):
                 return await self._peers.reach(target)
         except TimeoutError:
-            raise NetworkError(f"The authority's node at {target.address} (UDP) cannot be reached.") from None
+            raise unreachable(target.address) from None

@@ -1,4 +1,4 @@
-"""Connections of a command, where no node runs: dialed with this node's key, used once, closed."""
+"""A connection of a command: dialed once, used for one thing, closed. It serves nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from mycellm_proto.errors import ErrorCode
+from mycellm_proto.errors import ErrorCode, RemoteProtocolError
 
-from ..networks import NetworkError
 from ..quic import Endpoint
 from .peer_link import PeerLink
 
@@ -20,18 +19,14 @@ if TYPE_CHECKING:
     from ..config import Address
     from ..identity import Identity
 
-REACH_S = 10.0
-"""How long a handshake may take."""
 
-
-class Visitor:
+class _Visitor:
     """Owner of the one link of a visit."""
 
     def __init__(self) -> None:
         self.arrived: asyncio.Future[PeerLink] = asyncio.get_running_loop().create_future()
 
     def authenticated(self, link: PeerLink) -> None:
-        """The node there is the one that was meant."""
         if not self.arrived.done():
             self.arrived.set_result(link)
 
@@ -39,29 +34,27 @@ class Visitor:
         """Nothing that a visit waits for."""
 
     def request_received(self, link: PeerLink, event: proto.RequestReceived) -> None:
-        """A visitor serves nothing."""
         link.protocol.refuse(event.stream_id, ErrorCode.NOT_ALLOWED)
 
     def over(self, link: PeerLink) -> None:
-        """Nobody is there, or somebody else."""
         if not self.arrived.done():
             code = link.failure or ErrorCode.INTERNAL
-            self.arrived.set_exception(NetworkError(f"The node cannot be reached ({code.name}).", code))
+            error = RemoteProtocolError("no proof of a node id", code=code, requirement="HSK-014")
+            self.arrived.set_exception(error)
 
 
 @contextlib.asynccontextmanager
-async def visit(address: Address, node_id: bytes, identity: Identity) -> AsyncIterator[PeerLink]:
-    """A link to the node with that id. Raises `NetworkError`."""
+async def visit(address: Address, identity: Identity, expected: bytes | None = None) -> AsyncIterator[PeerLink]:
+    """A link to the node there, once it is proved: the one with the id ``expected``, or whichever it is.
+
+    Raises `OSError` or `ProtocolError`.
+    """
     wildcard = "::" if ":" in address.host else "0.0.0.0"  # noqa: S104 - a visitor dials and accepts nothing
     endpoint = await Endpoint.open(wildcard, 0, lambda: None)
-    visitor = Visitor()
+    visitor = _Visitor()
     try:
         host, port = await endpoint.resolve(address.host, address.port)
-        endpoint.dial(host, port, PeerLink(visitor, identity.key, node_id))
-        async with asyncio.timeout(REACH_S):
-            link = await visitor.arrived
-        yield link
-    except (OSError, TimeoutError) as error:
-        raise NetworkError(f"The node at {address} (UDP) cannot be reached.", ErrorCode.TIMEOUT) from error
+        endpoint.dial(host, port, PeerLink(visitor, identity.key, expected))
+        yield await visitor.arrived
     finally:
         await endpoint.aclose()

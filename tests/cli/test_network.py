@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mycellm_proto.keys import SigningKey
+from mycellm_proto.nodeid import encode_node_id
+
 from .conftest import Runner, Servers
 
+NODE = encode_node_id(SigningKey(b"\x09" * 32).public)
 FREE = ("--api", "127.0.0.1:0", "--quic", "127.0.0.1:0")
 
 
@@ -34,6 +38,9 @@ def test_an_authority_makes_a_network_and_invites(run: Runner, home: Path) -> No
         (("invite", "nowhere"), 1),
         (("join", "mycellm-invite:AAAA"), 1),
         (("join", "https://example.org"), 1),
+        (("join", "ab", "--at", "nobody"), 2),
+        (("join", "ab", "--at", f"{NODE}@127.0.0.1:1"), 2),
+        (("admit", "nowhere", NODE), 1),
         (("revoke", "nowhere", "myc1nobody"), 2),
         (("create", "Not A Name"), 1),
         (("create", "a", "--kind", "secret"), 2),

@@ -105,6 +105,17 @@ def test_a_key_leaves_the_roll_once_all_that_it_voided_has_expired_and_is_not_pa
     assert of.admit(MALLORY.public, SEAT, later).epoch == 1  # what was signed before stays void for ever
 
 
+def test_a_withdrawal_that_is_long_done_makes_no_new_roll(tmp_path: Path, clock: Clock) -> None:
+    of = lab(networks(tmp_path, clock))
+    statement = AccountEpoch(account=MALLORY.public, epoch=1).sign(MALLORY)
+    of.revoke_certificates(statement, NOW)
+    number = of.held.standing.roll.number if of.held.standing.roll else 0
+    for again in (NOW, NOW + MAX_CERTIFICATE_LIFE + 3600):
+        of.revoke_certificates(statement, again)
+        assert of.held.standing.roll is not None
+        assert of.held.standing.roll.number == number
+
+
 def test_a_withdrawal_that_could_not_be_published_is_published_when_it_is_asked_again(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

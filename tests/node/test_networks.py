@@ -15,6 +15,7 @@ from mycellm_proto.membership import AccountEpoch, MemberRole, NodeCertificate, 
 from mycellm_proto.network_calls import Prove, encode_item
 from mycellm_proto.networks import CreditPolicy
 from mycellm_proto.nodeid import encode_node_id
+from reference_node.config import PeerAddress
 from reference_node.generation import GenerationError, Generator
 from reference_node.identity import Identity
 from reference_node.keyring import KeyringError, install, write_certificate, write_epoch
@@ -114,6 +115,28 @@ async def test_an_invite_for_two_lets_in_two_of_eight_that_ask_at_once(start_nod
     inside = next(node for node, answer in zip(asking, answers, strict=True) if not isinstance(answer, Exception))
     await inside.desk.join(text)  # its answer may have been lost: asking again uses nothing up
     assert [row["used"] for row in authority[0].desk.members("lab")["invites"]] == [2]
+
+
+@pytest.mark.parametrize(("kind", "admission"), [("public", "open"), ("private", "authority")])
+async def test_without_an_invite_a_network_is_joined_by_its_id_where_it_lets_one_in(
+    start_node: StartNode, kind: str, admission: str
+) -> None:
+    authority, at = await start_node("authority", Scripted())
+    words = {"models": None, "data_handling": "open", "node": at.node_id}
+    authority.desk.create(terms("lab", kind=kind, admission=admission, settlement=None, **words))  # type: ignore[arg-type]
+    network = authority.networks.find("lab").id
+    member, who = await start_node("member")
+    where = PeerAddress(node_id=at.node_id, address=authority.where_reached()[0])
+    with pytest.raises(NetworkError):
+        invite(authority)
+    with pytest.raises(NetworkError):
+        await member.desk.join_at(bytes(32), where)
+    if admission == "authority":
+        with pytest.raises(NetworkError):
+            await member.desk.join_at(network, where)
+        authority.desk.admit("lab", who.node_id, roles=MemberRole.CONSUMER, quota=0)
+    await member.desk.join_at(network, where)
+    await collect(await found(member, "scripted@lab"), ask())
 
 
 async def test_a_withdrawn_and_a_foreign_invite_let_nobody_in(start_node: StartNode) -> None:
